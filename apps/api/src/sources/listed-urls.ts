@@ -10,9 +10,9 @@ import {
 } from '@embedmill/sources';
 
 /**
- * Fetches what a list of files has at URLs into the job's spool, and gives a list of what lies here, which is read in
- * a thread; `remove` removes what was fetched. One that cannot be fetched is listed with its reason. Errors: those of
- * `fetchSource` that may pass.
+ * Downloads the URLs of a file list into the job's spool and returns a list of local files, which a thread reads.
+ * `remove` deletes the downloads. A URL that cannot be fetched is listed with the reason. Errors: the retryable ones of
+ * `fetchSource`.
  */
 export async function fetchListed(
   job: JobId,

@@ -2,12 +2,12 @@ import { CronExpressionParser } from 'cron-parser';
 import { EmbedmillError, type Schedule } from '@embedmill/jobs';
 
 const UNIT_MS = { m: 60_000, h: 3600_000, d: 24 * 3600_000 };
-/** Minute, hour, day, month, weekday: one with seconds could be due all the time. */
+/** Minute, hour, day, month, weekday. A field for seconds could make a source due all the time. */
 const CRON_FIELDS = 5;
 
 /**
- * The latest time that a schedule names, from `since` to `now`, in epoch milliseconds; undefined where it names none. An
- * interval begins with `since` itself. Pure, so that all processes agree on it.
+ * The schedule's latest time between `since` and `now`, in epoch milliseconds; undefined if there is none. An interval
+ * begins with `since` itself. Pure, so that all processes agree on the result.
  */
 export function latestTime(schedule: Schedule, since: number, now: number): number | undefined {
   if (now < since) return undefined;
@@ -21,7 +21,7 @@ export function latestTime(schedule: Schedule, since: number, now: number): numb
   return latest < since ? undefined : latest;
 }
 
-/** The next time after `now`; undefined where there is none. */
+/** The next time after `now`; undefined if there is none. */
 export function nextTime(schedule: Schedule, since: number, now: number): number | undefined {
   if ('every' in schedule)
     return now < since ? since : (latestTime(schedule, since, now) ?? since) + intervalOf(schedule.every);
@@ -32,7 +32,7 @@ export function nextTime(schedule: Schedule, since: number, now: number): number
   }
 }
 
-/** Errors: `invalid_request` for cron that is none, and a time zone that there is not. */
+/** Errors: `invalid_request` for an invalid cron expression or an unknown time zone. */
 export function assertSchedule(schedule: Schedule): void {
   if ('every' in schedule) return;
   const { cron, timezone } = schedule;

@@ -21,14 +21,14 @@ import {
   type Spool,
 } from '@embedmill/sources';
 
-/** Of what the server may read itself. */
+/** Paths, URLs and buckets that the server may read. */
 export interface Readable {
   sourceFolder: string | undefined;
   s3Sources: readonly string[];
   s3: Spool['s3'];
 }
 
-/** A file as it was found, before it is said how it is read. */
+/** A file as it was found, before its format is determined. */
 export interface NamedFile {
   name: string;
   at: ListedFile['at'];
@@ -36,10 +36,10 @@ export interface NamedFile {
 }
 
 /**
- * The files at places that the server reads itself: URLs, `s3://bucket/key`, what begins with `s3://bucket/prefix/`,
- * paths of files, and of folders with all that is below. Of what nobody named by itself, hidden files are passed over,
- * and those whose names do not say their format. Errors: `source_forbidden`, `source_unreadable`, also where a place has
- * none, `source_unavailable`, `payload_too_large`.
+ * The files at the places that the server reads itself: URLs, `s3://bucket/key`, all objects under
+ * `s3://bucket/prefix/`, files, and folders with everything below them. Hidden files, and files whose names do not tell
+ * their format, are skipped unless they were named individually. Errors: `source_forbidden`, `source_unreadable` (also
+ * for a place without files), `source_unavailable`, `payload_too_large`.
  */
 export async function filesAt(
   places: readonly string[],
@@ -62,7 +62,7 @@ export async function filesAt(
   return files;
 }
 
-/** Files with how each is read; one of which that makes no sense is listed with its reason. Errors: `invalid_request`. */
+/** Files with their formats; a file whose options do not fit is listed with the reason. Errors: `invalid_request`. */
 export function readAs(files: readonly NamedFile[], said: SaidFormat): ListedFile[] {
   if (files.length > MOST_FILES) {
     const message = `there are ${files.length} files, but a job may have at most ${MOST_FILES}; submit them in several jobs`;
@@ -74,7 +74,7 @@ export function readAs(files: readonly NamedFile[], said: SaidFormat): ListedFil
   );
   return files.map(({ name, at, named }) => {
     try {
-      // What a URL's answer is only it says.
+      // The format of a URL is only known from its response.
       const reading = readingOf(named, said);
       const isSaid =
         named.format !== undefined ||
@@ -88,7 +88,7 @@ export function readAs(files: readonly NamedFile[], said: SaidFormat): ListedFil
   });
 }
 
-/** What is of no format by its name, and was said to be of none, is looked at when it is read. */
+/** Without a format by name or option, the format is detected from the content when the file is read. */
 function encodingOfFile(named: NamedFile['named'], reading: SaidFormat): SourceEncoding | undefined {
   const { columns, encoding } = reading;
   const isTold = [columns, encoding, named.encoding].some((one) => one !== undefined);
@@ -96,7 +96,7 @@ function encodingOfFile(named: NamedFile['named'], reading: SaidFormat): SourceE
   return encodingOfNamed({ ...named, format }, reading);
 }
 
-/** The source of a job of these files, which are listed in the spool. */
+/** The source of a job for these files, which the spool lists. */
 export async function sourceOfFiles(
   spool: Pick<Spool, 'receive'>,
   job: JobId,
@@ -112,7 +112,7 @@ export async function sourceOfFiles(
   };
 }
 
-/** What a job of these places shows as its source. */
+/** The source that a job for these places shows. */
 export function labelOf(places: readonly string[], files: number): string {
   const [only] = places;
   return only !== undefined && places.length === 1

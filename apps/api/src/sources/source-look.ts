@@ -3,18 +3,18 @@ import { EmbedmillError, type WatchedSource } from '@embedmill/jobs';
 import { openSource, type OpenUrl } from '@embedmill/sources';
 import { filesAt, type NamedFile, type Readable } from './source-files.ts';
 
-/** The files that a watched source has now, and each one's version by its name. */
+/** The current files of a watched source, and the version of each by its name. */
 export interface Look {
   files: NamedFile[];
   marks: ReadonlyMap<string, string>;
-  /** Of all of them, and of how they are read: another one where anything has changed. */
+  /** Covers all files and how they are read; it differs if anything has changed. */
   fingerprint: string;
 }
 
 /**
- * Looks at a source: files by size and time, objects by etag, URLs by etag or date, or by their bytes where a server says
- * neither. Errors: those of `filesAt` and of fetching; and a file's own where one cannot be read, for what is missing now
- * may be there again the next time.
+ * Checks a source for changes: files by size and time, objects by ETag, URLs by ETag or date, or by their bytes if the
+ * server sends neither. Errors: those of `filesAt` and of fetching, and that of a single unreadable file, which may be
+ * back the next time.
  */
 export async function lookAt(
   source: WatchedSource,
@@ -59,7 +59,7 @@ async function markOf(
   }
 }
 
-/** How many files came, are another version, and went. */
+/** How many files were added, changed and removed. */
 export function changesOf(
   before: ReadonlyMap<string, string>,
   now: ReadonlyMap<string, string>,

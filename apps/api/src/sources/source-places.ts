@@ -4,7 +4,7 @@ import { currentPrincipal } from '../access/principal.ts';
 import type { ApiParts } from '../parts.ts';
 import type { Readable } from './source-files.ts';
 
-/** What the present request may have the server read. Errors: `source_forbidden`. */
+/** The places that the current request may have the server read. Errors: `source_forbidden`. */
 export function readable({ config, spool }: Pick<ApiParts, 'config' | 'spool'>): Readable {
   return {
     sourceFolder: sourceFolder(config),
@@ -13,19 +13,19 @@ export function readable({ config, spool }: Pick<ApiParts, 'config' | 'spool'>):
   };
 }
 
-/** Of a tenant's key, the folder of the tenant's name: what lies beside it is others'. */
+/** For a key of a tenant, the subfolder with the tenant's name; the other subfolders belong to other tenants. */
 function sourceFolder({ sourceFolder: folder }: ApiParts['config']): string | undefined {
   const own = tenantFolder();
   return folder === undefined || own === undefined ? folder : join(folder, own);
 }
 
-/** As `sourceFolder`, of places in buckets. */
+/** Like `sourceFolder`, for places in buckets. */
 export function belowTenant(places: readonly string[]): readonly string[] {
   const own = tenantFolder();
   return own === undefined ? places : places.map((place) => `${place.replace(/\/$/, '')}/${own}`);
 }
 
-/** Undefined where the key is bound to no tenant. Errors: `source_forbidden`. */
+/** Undefined if the key is not bound to a tenant. Errors: `source_forbidden`. */
 function tenantFolder(): string | undefined {
   const { tenant, name } = currentPrincipal();
   if (tenant === undefined || /^[\w-][\w.-]*$/.test(tenant)) return tenant;

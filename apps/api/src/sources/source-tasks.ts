@@ -41,11 +41,11 @@ import {
 } from '../datasets/dataset-rows.ts';
 
 /**
- * All that is done to sources: what they are made of is read, decoded, checked and counted here, in a thread of its own
- * (source-threads.ts), because whoever wrote a source decides how long that takes and how much memory it asks for.
+ * Everything that reads, decodes, validates or counts the content of sources. It runs in separate threads
+ * (source-threads.ts), because the author of a source decides how much time and memory this takes.
  */
 export interface SourceTasks {
-  /** As `transcode`; gives where the lines lie. */
+  /** Like `transcode`; returns where the lines are stored. */
   transcode: Task<
     {
       job: JobId;
@@ -79,7 +79,7 @@ export interface SourceTasks {
     },
     ManifestTotals
   >;
-  /** Terms of a chunk on average, by a sample of the job's documents, or by the texts given; undefined where they have none. */
+  /** The average number of terms per chunk, from the given texts or a sample of the job's documents; undefined without any. */
   averageLength: Task<
     {
       of: { job: JobId; source: SourceRef; collection: Collection } | { texts: string[] };
@@ -89,7 +89,7 @@ export interface SourceTasks {
     },
     number | undefined
   >;
-  /** The lines of a shard that have a document, or a tombstone of one, and how many have neither. */
+  /** The lines of a shard that hold a document or a tombstone, and the number of those that hold neither. */
   shardKeys: Task<ReadShard, ShardKeys>;
   /** As `writeBatchLines`. */
   batch: Task<BatchLinesInput, StoredSource>;
@@ -124,12 +124,12 @@ export type SourceTask = keyof SourceTasks;
 export type InputOf<Name extends SourceTask> = SourceTasks[Name]['input'];
 export type OutputOf<Name extends SourceTask> = SourceTasks[Name]['output'];
 
-/** Shards that are looked at for an average, evenly over the source: some thousand documents. */
+/** Shards that are sampled for an average, spread evenly over the source: some thousand documents. */
 const SAMPLED_SHARDS = 8;
-/** And characters of them; the first ones of a text say enough of it. */
+/** Characters sampled per text; its beginning is representative enough. */
 const SAMPLED_CHARACTERS = 64 * 1024;
 
-/** What the thread does for each task. Errors: those of what it calls. */
+/** Runs a task in the thread. Errors: those of the function that it calls. */
 export const SOURCE_TASKS: {
   [Name in SourceTask]: (
     spool: Spool,
@@ -154,7 +154,7 @@ export const SOURCE_TASKS: {
       {
         scope,
         documentLimits: metadataBytes === undefined ? undefined : { metadataBytes },
-        // Of a share only the end of the scan could tell.
+        // A share could only be judged at the end of the scan.
         tooManyInvalid: (invalid) => tooManyFailures(maxFailures, { failed: invalid, documents: 0 }),
         signal,
       },

@@ -7,18 +7,18 @@ import { SOURCE_TASKS, type InputOf, type SourceTask } from './source-tasks.ts';
 import type { FromThread, ThreadData, ToThread } from './source-threads.ts';
 
 /**
- * The thread in which sources are read, one task at a time; source-threads.ts starts it, gives it tasks and ends it. It
- * says that it is alive as long as its own event loop turns: one that is kept busy falls silent.
+ * The thread that reads sources, one task at a time; source-threads.ts starts it, gives it tasks and terminates it. Its
+ * event loop sends heartbeats, so a thread that is stuck falls silent.
  */
 const ALIVE_MS = 1000;
-/** Of `nice`: whoever waits for an answer goes first. */
+/** A `nice` value: requests that wait for a response take precedence. */
 const LOW_PRIORITY = 10;
 
 const port = parentPort;
 if (port === null) throw new Error('this is a thread, started by source-threads.ts');
 const { spoolPlace, pathStyle } = workerData as ThreadData;
 
-// Linux has a priority for each thread; elsewhere this would be the whole process's.
+// Linux has a priority per thread; elsewhere this would apply to the whole process.
 if (process.platform === 'linux') setPriority(0, LOW_PRIORITY);
 const say = (message: FromThread): void => port.postMessage(message);
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';

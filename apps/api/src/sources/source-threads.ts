@@ -4,18 +4,18 @@ import type { Spool } from '@embedmill/sources';
 import type { InputOf, OutputOf, SourceTask } from './source-tasks.ts';
 
 /**
- * The threads in which all that sources are made of is read (source-tasks.ts), so that no source, however built, takes
- * the API's event loop or its memory: a thread has a heap of its own, and is ended when it falls silent.
+ * The threads that read the content of sources (source-tasks.ts), so that no source can block the API's event loop or
+ * exhaust its memory: a thread has its own heap, and is terminated when it falls silent.
  *
- * A thread does one task at a time and is kept warm for a while, the last one for good: loading one takes longer than
- * most sources. Tasks that find none wait in their share's line, and shares take turns; one share alone may use all
- * threads but one, which is left to those that have none.
+ * A thread runs one task at a time and is kept warm for a while, the last one permanently, because starting a thread
+ * takes longer than reading most sources. Tasks without a free thread wait in their share's queue, and shares take
+ * turns. A single share may use all threads but one, which is reserved for shares without any.
  */
 export interface ThreadLimits {
-  /** How many there are at most. */
+  /** The maximum number of threads. */
   threads: number;
   heapMB: number;
-  /** A thread that has said nothing for so long is given up. */
+  /** A thread that is silent for this long is terminated. */
   silenceMs: number;
 }
 
@@ -29,11 +29,11 @@ export type FromThread =
   | { kind: 'done'; value: unknown }
   | { kind: 'failed'; code: ErrorCode; message: string; retryAfter: number | undefined };
 
-/** Room for the largest row group of Parquet and its documents. */
+/** Enough for the largest Parquet row group and its documents. */
 export const USUAL_THREADS: ThreadLimits = { threads: 4, heapMB: 1536, silenceMs: 60_000 };
-/** How long a thread without a task is kept. */
+/** How long an idle thread is kept. */
 const WARM_MS = 30_000;
-/** How long a task may take to end that is not wanted any more. */
+/** How long a cancelled task may take to end. */
 const ABORT_MS = 5000;
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
@@ -50,7 +50,7 @@ export class SourceThreads {
   readonly #idle: SourceThread[] = [];
   readonly #running = new Map<string, number>();
   #waiting: Waiting[] = [];
-  /** The share that had the last turn. */
+  /** The share whose turn was last. */
   #last = '';
 
   constructor(spool: Pick<Spool, 'place' | 's3'>, limits: ThreadLimits = USUAL_THREADS) {
@@ -59,8 +59,8 @@ export class SourceThreads {
   }
 
   /**
-   * Does a task in a thread. `share`: whose it is. Errors: the task's own, `source_unreadable` where it asked for more
-   * memory or time than there is, and the signal's reason.
+   * Runs a task in a thread on behalf of `share`. Errors: the task's own, `source_unreadable` if it exceeded its memory
+   * or time, and the signal's reason.
    */
   async run<Name extends SourceTask>(
     task: Name,
@@ -80,12 +80,12 @@ export class SourceThreads {
     }
   }
 
-  /** Loads the thread that the first task will need. */
+  /** Starts the thread that the first task will need. */
   warmUp(): void {
     if (this.#idle.length === 0) this.#keep(new SourceThread(this.#data, this.#limits));
   }
 
-  /** Ends the threads that have nothing to do. */
+  /** Terminates idle threads. */
   async close(): Promise<void> {
     await Promise.all(this.#idle.splice(0).map((thread) => thread.end()));
   }
@@ -123,7 +123,7 @@ export class SourceThreads {
     }
   }
 
-  /** Lets those begin that may, the share first that comes after the last one. */
+  /** Starts waiting tasks as far as threads allow, beginning with the share after the last one. */
   #next(): void {
     const { threads } = this.#limits;
     const own = Math.max(1, threads - 1);
@@ -149,7 +149,7 @@ export class SourceThreads {
   }
 }
 
-/** One thread. Idle or with one task; once it failed or was given up it is not used again. */
+/** One thread, idle or running one task. After a failure or termination it is not used again. */
 class SourceThread {
   readonly #worker: Worker;
   readonly #limits: ThreadLimits;
@@ -164,12 +164,12 @@ class SourceThread {
       env: childEnvironment(process.env, bucketSettings(process.env)),
     });
     this.#worker.unref();
-    // Whoever waits for a task is told; without one, the thread is gone.
+    // The caller of a running task gets the error; without a task, the thread is just gone.
     this.#worker.on('error', () => (this.isUsable = false));
     this.#worker.on('exit', () => (this.isUsable = false));
   }
 
-  /** Calls back where it has no task for a while. */
+  /** Calls back after the thread was idle for a while. */
   rest(onRested: () => void): void {
     this.#retire = setTimeout(onRested, WARM_MS).unref();
   }
@@ -237,7 +237,7 @@ class SourceThread {
   }
 }
 
-/** How buckets are reached in which sources and the spool may lie. */
+/** Connection settings of the buckets that may hold sources and the spool. */
 function bucketSettings(
   environment: Readonly<Record<string, string | undefined>>,
 ): Record<string, string | undefined> {

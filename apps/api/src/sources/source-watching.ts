@@ -30,32 +30,32 @@ import {
   type KeysByName,
 } from './watched-source.ts';
 
-/** How often it is seen whether a source is due, and how long a look may take. */
+/** How often due sources are looked for, and how long one check may take. */
 const TICK_MS = 10_000;
 const LOOK_MS = 10 * 60_000;
-/** A source is so long in the hands of a process that has died; one that lives says so at this interval. */
+/** The lease on a source, which a live process renews at this interval; a dead process holds it until it expires. */
 const TURN_SECONDS = 30;
 const KEEP_MS = 10_000;
-/** How many looks are shown of a source, and done at the same time. */
+/** How many checks are kept per source, and run concurrently. */
 const MOST_RUNS = 20;
 const AT_ONCE = 4;
 
-/** What the watching sees of all tenants' sources, to find those that are due. */
+/** Access to all tenants' sources, to find those that are due. */
 export type WatchingParts = Pick<ServerParts, 'openUrl' | 'log'> & {
   queue: Pick<ServerParts['queue'], 'takeTurn' | 'keepTurn' | 'endTurn'>;
   spool: Pick<ServerParts['spool'], 'watches' | 'readWatch' | 'keepWatch'>;
-  /** As whoever a source belongs to may use them. */
+  /** Access with the permissions of a source's owner. */
   own: ApiParts;
   keys: KeysByName;
 };
 
 /**
- * Looks at watched sources as they are due, and submits those that have changed. All API processes on a queue do it: a
- * source is one process's at a time, and a job's id follows from the time that it was looked for, so that a Redis that
- * forgets whose turn it was makes no second job. What a source is and what came of it is in the spool; a process that
- * dies in a look leaves the time as it was, for another one half a minute later. Nothing is held in memory between ticks.
+ * Checks watched sources when they are due, and submits those that have changed. All API processes on a queue do this.
+ * One process holds the lease on a source at a time. A job's id follows from its scheduled time, so a Redis that lost the
+ * lease causes no second job. The source and its results are in the spool. If a process dies during a check, the
+ * scheduled time stays due, and another process takes over half a minute later. Nothing is kept in memory between ticks.
  *
- * A source is read and submitted as whoever added it. While its last job has not ended it is left alone.
+ * A source is read and submitted with the permissions of whoever added it. It is skipped while its last job is running.
  */
 export class SourceWatching {
   readonly #parts: WatchingParts;
@@ -66,7 +66,7 @@ export class SourceWatching {
     this.#parts = parts;
   }
 
-  /** Ticks until it is closed. */
+  /** Ticks until closed. */
   start(tickMs = TICK_MS): void {
     this.#running = (async () => {
       while (!this.#stop.signal.aborted) {
@@ -83,7 +83,7 @@ export class SourceWatching {
     await this.#running;
   }
 
-  /** Looks at all sources that are due. */
+  /** Checks all sources that are due. */
   async tick(now = Date.now()): Promise<void> {
     const keys = (await this.#parts.spool.watches()).values();
     const next = async (): Promise<void> => {
@@ -109,11 +109,11 @@ export class SourceWatching {
     const turn = `watch ${key}`;
     if (!(await queue.takeTurn(turn, TURN_SECONDS))) return;
     const keeping = setInterval(() => {
-      // Should it be another's by now, both come to the same job.
+      // If another process has the lease by now, both create the same job.
       void queue.keepTurn(turn, TURN_SECONDS).catch(() => undefined);
     }, KEEP_MS);
     try {
-      // Whoever had the turn before may have looked for this time.
+      // The previous holder of the lease may have done the check for this time.
       const due = await isDue();
       if (due !== undefined) await this.#look(key, due);
     } finally {
@@ -131,17 +131,17 @@ export class SourceWatching {
     const { run, submitted } = await this.#run(key, kept, before, time);
     if (this.#stop.signal.aborted && run.outcome === 'failed') return;
     log.info({ source, collection, outcome: run.outcome, job: run.job }, 'checked a watched source');
-    // Removed meanwhile, it has no runs any more.
+    // If the source was removed meanwhile, it has no runs to update.
     if ((await spool.readWatch('source', key)) === undefined) return;
     const [last, ...others] = before?.runs ?? [];
-    // That nothing changed, again and again, is said once.
+    // Consecutive checks without changes are recorded once.
     const isSame = run.outcome === 'unchanged' && last?.outcome === 'unchanged';
     const earlier = last === undefined || isSame ? others : [last, ...others];
     const runs = [run, ...earlier].slice(0, MOST_RUNS);
     await spool.keepWatch('runs', key, { time, runs, submitted } satisfies KeptRuns);
   }
 
-  /** Never rejects: what went wrong is what is told of the run. */
+  /** Never rejects: an error becomes the run's outcome. */
   async #run(
     key: string,
     kept: KeptSource,
@@ -220,7 +220,7 @@ export class SourceWatching {
       if (!(thrown instanceof EmbedmillError) || thrown.code !== 'idempotency_conflict') throw thrown;
     });
     if (accepted === undefined) {
-      // Whoever looked for this time before submitted the source as it was then, and died: what has changed since is for the next time.
+      // An earlier check for this time submitted the source as it was then, and died. Later changes wait for the next time.
       const ahead = { job: id, fingerprint: '' };
       return { run: { ...run, outcome: 'submitted', job: id, files }, submitted: ahead };
     }
@@ -233,7 +233,7 @@ export class SourceWatching {
   }
 }
 
-/** Whether the same files are submitted again: what failed by itself would fail again, unless somebody asks for it. */
+/** Whether to submit the same files again. Permanent failures would fail again, so only a request by hand repeats them. */
 function isWorthRepeating({ state, error }: Job, isAsked: boolean): boolean {
   const mayPass = error === null || !(error.code in ERRORS) || ERRORS[error.code as ErrorCode].retryable;
   return state !== 'completed' && (isAsked || mayPass);

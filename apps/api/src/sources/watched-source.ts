@@ -12,48 +12,48 @@ import {
 import { currentPrincipal, type Principal } from '../access/principal.ts';
 import { latestTime, nextTime } from './schedule.ts';
 
-/** As whom a source is read: whoever added it. */
+/** The identity with which a source is read: that of whoever added it. */
 const ownerSchema = z.strictObject({
   name: z.string(),
-  /** Whether it was a key of the keys file, which may have gone since; tokens and everyone cannot be looked up. */
+  /** Whether it was a key of the keys file, which may have been removed since; tokens and anonymous access cannot be looked up. */
   isKey: z.boolean(),
   collections: z.array(z.string()).optional(),
 });
 
-/** A watched source as the spool keeps it; only requests write it. */
+/** A watched source as stored in the spool; only requests write it. */
 export const keptSourceSchema = z.strictObject({
   name: z.string(),
-  /** As it was named: an alias is followed. */
+  /** The name as given; an alias is resolved at each check. */
   collection: z.string(),
   tenant: tenantSchema.optional(),
   owner: ownerSchema,
-  /** Epoch milliseconds; from then on it is due. */
+  /** Epoch milliseconds from which the schedule counts. */
   createdAt: z.number(),
-  /** When somebody asked for a look at once. */
+  /** When an immediate check was last requested. */
   askedAt: z.number().optional(),
   source: watchedSourceSchema,
 });
 export type KeptSource = z.infer<typeof keptSourceSchema>;
 
-/** What came of its looks; only whoever has its turn writes it. */
+/** The outcomes of its checks; only the holder of the lease writes it. */
 export const keptRunsSchema = z.strictObject({
-  /** The time of the schedule that was looked for last. */
+  /** The last scheduled time that was checked. */
   time: z.number(),
-  /** The newest first. */
+  /** Newest first. */
   runs: z.array(sourceRunSchema),
-  /** The last job, and what its files were. */
+  /** The last job and its files. */
   submitted: z.strictObject({ job: z.string(), fingerprint: z.string() }).optional(),
 });
 export type KeptRuns = z.infer<typeof keptRunsSchema>;
 
-/** Each file's version, by its name, of the last job. */
+/** The version of each file of the last job, by name. */
 export const keptMarksSchema = z.record(z.string(), z.string());
 
 export function sourceKey(collection: string, name: string, tenant: TenantId | undefined): string {
   return hash('sha256', JSON.stringify([collection, name, tenant ?? null])).slice(0, 32);
 }
 
-/** The time that a source is to be looked at for, by now; undefined where it has been. */
+/** The time for which a source is now due; undefined if it has been checked for it. */
 export function dueTime(
   { source, createdAt, askedAt = 0 }: KeptSource,
   runs: KeptRuns | undefined,
@@ -78,7 +78,7 @@ export function viewOf(kept: KeptSource, runs: KeptRuns | undefined, now = Date.
   };
 }
 
-/** Keys by their names, as the keys file has them now; none where there is no such file. */
+/** The keys that the keys file has now, by name; empty without such a file. */
 export type KeysByName = ((name: string) => Principal | undefined) | undefined;
 
 export function ownerOf({ name, collections }: Principal, keys: KeysByName): KeptSource['owner'] {
@@ -89,7 +89,7 @@ export function ownerOf({ name, collections }: Principal, keys: KeysByName): Kep
   };
 }
 
-/** Who reads and submits a source. Errors: `unauthenticated` where its key has gone, `forbidden` where it may not any more. */
+/** The identity that reads and submits a source. Errors: `unauthenticated` if its key was removed, `forbidden` if it lost the permission. */
 export function principalOf({ owner, tenant, name }: KeptSource, keys: KeysByName): Principal {
   const then: Principal = {
     name: owner.name,
@@ -110,7 +110,7 @@ export function principalOf({ owner, tenant, name }: KeptSource, keys: KeysByNam
   return { ...now, tenant };
 }
 
-/** Whose source a request is about; whoever is bound to a tenant has its own only. Errors: `forbidden`. */
+/** The tenant whose source a request addresses; a caller bound to a tenant has access to its own only. Errors: `forbidden`. */
 export function tenantAsked(asked: TenantId | undefined): TenantId | undefined {
   const { tenant, name } = currentPrincipal();
   if (tenant === undefined || asked === undefined || asked === tenant) return tenant ?? asked;
