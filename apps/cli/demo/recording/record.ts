@@ -11,7 +11,7 @@ import { Screen } from './screen.ts';
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const PICTURE = join(ROOT, 'docs/images/demo.svg');
 const COMMAND = 'npm run demo';
-const COLUMNS = 96;
+const COLUMNS = 104;
 const ROWS = 26;
 /** After this the command is typed, and runs. */
 const TYPED_SECONDS = 1;
