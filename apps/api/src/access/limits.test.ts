@@ -101,7 +101,7 @@ test('a key has its own number of requests at once and a second; others have the
   const refused = await on.json('GET', '/api/v1/models', undefined, of(narrow));
   expect(refused).toMatchObject({
     status: 429,
-    body: { code: 'rate_limited', detail: expect.stringContaining('narrow may have 2 requests') },
+    body: { code: 'rate_limited', detail: expect.stringContaining('narrow may have 2 concurrent requests') },
   });
   expect(refused.headers.get('retry-after')).toBe('1');
   expect(await statusOf(on, of(free))).toBe(200);
