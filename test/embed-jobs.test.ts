@@ -160,8 +160,8 @@ describe('rows that cannot be embedded', () => {
     const { dataset } = await acme.datasets.get(id);
     expect(dataset.validationStatus).toBe('validated');
     expect(dataset.validationWarnings).toEqual([
-      expect.stringMatching(/^row 2 has no "text".*left out$/),
-      expect.stringMatching(/^row 3 is not a JSON object.*left out$/),
+      expect.stringMatching(/^row 2 has no string in "text".*the row was skipped$/),
+      expect.stringMatching(/^row 3 is not a JSON object.*the row was skipped$/),
     ]);
     const job = await ended(await begun(id));
     expect(job.status).toBe('complete');

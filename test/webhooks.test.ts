@@ -51,7 +51,7 @@ test('failures beyond the threshold are told, then the end; each once', async ()
   expect(mine()[1]?.job).toMatchObject({ id: job.id, state: 'completed', failed: done.failed });
   const { stdout } = await mill.cli('webhooks', job.id);
   expect(stdout).toContain('job.completed');
-  expect(stdout).toContain('delivered after 1 tries');
+  expect(stdout).toContain('delivered after 1 attempts');
 });
 
 test('a message that was not taken outlives a killed API', async () => {

@@ -109,7 +109,7 @@ test('documents that fail are named, and not in the file; the exit code says so'
   const to = join(folder, 'bad-out.ndjson');
   const { code, stdout } = await mill.cli('embed', bad, '--to', to, '--model', MODEL);
   expect(code).toBe(3);
-  expect(stdout).toContain('2 failed and are not in it');
+  expect(stdout).toContain('2 documents failed and are not in it');
   expect(linesOf(await readFile(to, 'utf8')).map(({ id }) => id)).toEqual(['d0']);
 });
 
