@@ -58,7 +58,7 @@ describe('vectors in Qdrant', () => {
     fake.requests.length = 0;
     await store.search('binary' as CollectionName, { vector: near(unit(4, 0)), limit: 1, offset: 0 });
     expect(bodyOf('post', '/query')).toMatchObject({ params: { quantization: { oversampling: 4 } } });
-    expect((await store.report()).remarks).toEqual([expect.stringMatching(/binary, with 4 numbers/)]);
+    expect((await store.report()).remarks).toEqual([expect.stringMatching(/binary with 4 numbers/)]);
     expect(binary).not.toHaveProperty('sparse_vectors');
     await store.createCollection({ ...COLLECTION, name: 'plain', profile: profileSchema.parse({}) });
     expect(bodyOf('put', '/plain')).not.toHaveProperty('quantization_config');
