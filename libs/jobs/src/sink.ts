@@ -7,7 +7,9 @@ export type OutputFormat = z.infer<typeof outputFormatSchema>;
 /** The file of a job's rows: each shard writes one part, and the parts are joined when the job ends. */
 export const sinkSchema = z.strictObject({
   format: outputFormatSchema,
-  vectors: z.boolean().meta({ description: 'One row per point, with its vectors; otherwise one row per document.' }),
+  vectors: z
+    .boolean()
+    .meta({ description: 'One row per point, with its vectors; otherwise one row per document.' }),
   structure: z.boolean().optional().meta({
     description:
       'Whether rows of points include the structure of their texts. Workers of earlier versions, which do not write it, refuse such a shard.',

@@ -251,7 +251,12 @@ test('a decoder with Dense modules is read from its folder, and its layers count
 });
 
 test('a folder whose graph has adapters says which are for questions and documents, and leaves prompts of others out', async () => {
-  const prompts = { 'retrieval.query': 'ask: ', 'retrieval.passage': 'read: ', separation: '', STS: 'alike: ' };
+  const prompts = {
+    'retrieval.query': 'ask: ',
+    'retrieval.passage': 'read: ',
+    separation: '',
+    STS: 'alike: ',
+  };
   await put({
     ...LAYOUT,
     'own/config.json': {
