@@ -118,7 +118,7 @@ test('the server writes to a bucket, where it may', async () => {
     ...['embed', source, '--to', `s3://${s3.bucket}/out/vectors.parquet`, '--model', MODEL],
   );
   expect({ code, stdout }).toMatchObject({ code: 0 });
-  expect(stdout).toContain(`are in s3://${s3.bucket}/out/vectors.parquet`);
+  expect(stdout).toContain(`wrote 600 documents to s3://${s3.bucket}/out/vectors.parquet`);
   const elsewhere = await mill.cli('embed', source, '--to', `s3://${s3.bucket}/in/x.parquet`);
   expect(elsewhere.code).toBe(1);
   expect(elsewhere.stderr).toContain('EMBEDMILL_API_S3_TARGETS');
