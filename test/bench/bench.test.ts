@@ -102,5 +102,5 @@ test('what cannot be benchmarked is said, with what there is', async () => {
   });
   const env = { QDRANT_URL: '', MILVUS_URL: '' };
   const homeless = await runCli(['bench', '--store', 'qdrant', '--data', folder], { env });
-  expect(homeless).toMatchObject({ code: 2, stderr: expect.stringContaining('Set QDRANT_URL') as string });
+  expect(homeless).toMatchObject({ code: 2, stderr: expect.stringContaining('set QDRANT_URL') as string });
 });

@@ -114,7 +114,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     await page.getByText('malformed_json').waitFor();
     await page.getByText('empty_text').waitFor();
     await page.getByRole('button', { name: 'Retry all failures' }).click();
-    await expect.poll(() => page.getByText('Retry of').count()).toBe(1);
+    await expect.poll(() => page.getByText('Retry of', { exact: true }).count()).toBe(1);
     expect(page.url()).not.toContain(failing);
     await page.context().close();
   });
