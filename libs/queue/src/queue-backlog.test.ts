@@ -39,6 +39,15 @@ async function until(met: () => Promise<boolean> | boolean): Promise<void> {
     if (Date.now() > deadline) throw new Error('not met within 90 s');
 }
 
+/** What a worker answers to a query of one text. */
+const answerOne = async () => ({
+  dims: 2,
+  vectors: new Float32Array(2),
+  tokens: [1],
+  truncated: [false],
+  unknown: [false],
+});
+
 const shardOf = (job: string, index: number): Shard => ({
   job,
   index,
@@ -169,13 +178,7 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
         const worker = await ModelConsumer.open({ ...broker, ...own });
         closers.push(() => worker.close());
         worker.serve(MODEL, {
-          query: async () => ({
-            dims: 2,
-            vectors: new Float32Array(2),
-            tokens: [1],
-            truncated: [false],
-            unknown: [false],
-          }),
+          query: answerOne,
           shard: async ({ index }) => {
             takers.push(name);
             return { ...NO_COUNTS, index, documents: 1, stored: 1 };
@@ -232,13 +235,7 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
       );
       await until(async () => (await queue.backlog()).tokens === QUERY_TOKENS);
       consumer.serve(MODEL, {
-        query: async () => ({
-          dims: 2,
-          vectors: new Float32Array(2),
-          tokens: [1],
-          truncated: [false],
-          unknown: [false],
-        }),
+        query: answerOne,
         shard: () => Promise.reject(new Error('no shards here')),
       });
       await asked;
@@ -254,13 +251,7 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
       const startWorker = async () => {
         const consumer = await ModelConsumer.open({ ...options, shardConcurrency: 1, queryConcurrency: 1 });
         consumer.serve(MODEL, {
-          query: async () => ({
-            dims: 2,
-            vectors: new Float32Array(2),
-            tokens: [1],
-            truncated: [false],
-            unknown: [false],
-          }),
+          query: answerOne,
           shard: async ({ index }) => {
             taken.push(`shard ${index}`);
             await hold.promise;

@@ -1,5 +1,5 @@
 import type { ModelEntryInput } from '../entry.ts';
-import { JINA_V3, MULTILINGUAL_E5 } from './shared-facts.ts';
+import { JINA_V3, MULTILINGUAL_E5, XLM_ROBERTA_TOKENIZER } from './shared-facts.ts';
 
 /** Dense models of many languages, of the hub. */
 export const MULTILINGUAL: readonly ModelEntryInput[] = [
@@ -59,11 +59,7 @@ export const MULTILINGUAL: readonly ModelEntryInput[] = [
         bytes: 2_235_363_328,
       },
     ],
-    tokenizer: {
-      path: 'tokenizer.json',
-      sha256: 'f59925fcb90c92b894cb93e51bb9b4a6105c5c249fe54ce1c704420ac39b81af',
-      bytes: 17_082_756,
-    },
+    tokenizer: XLM_ROBERTA_TOKENIZER,
     // Another's export of intfloat's weights: the digests of that one are published in several places.
     source: {
       kind: 'hub',

@@ -7,6 +7,13 @@ export const BERT_TOKENIZER = {
   bytes: 711_396,
 };
 
+/** XLM-RoBERTa's tokenizer, byte for byte the same in several repositories. */
+export const XLM_ROBERTA_TOKENIZER = {
+  path: 'tokenizer.json',
+  sha256: 'f59925fcb90c92b894cb93e51bb9b4a6105c5c249fe54ce1c704420ac39b81af',
+  bytes: 17_082_756,
+};
+
 /** What the models of multilingual-e5 have in common. */
 export const MULTILINGUAL_E5 = {
   pooling: 'mean',
@@ -33,11 +40,7 @@ export const JINA_V3 = {
     sha256: '329c3ea03a1815cc98f6b97efcafb9000c6c780c2d89d40d4f541b9a88434c38',
     bytes: 1_147_151_362,
   },
-  tokenizer: {
-    path: 'tokenizer.json',
-    sha256: 'f59925fcb90c92b894cb93e51bb9b4a6105c5c249fe54ce1c704420ac39b81af',
-    bytes: 17_082_756,
-  },
+  tokenizer: XLM_ROBERTA_TOKENIZER,
   source: {
     kind: 'hub',
     repository: 'jinaai/jina-embeddings-v3',
