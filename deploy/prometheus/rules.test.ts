@@ -14,6 +14,11 @@ interface Rule {
   annotations?: Record<string, string>;
 }
 
+interface AlertCase {
+  alertname: string;
+  exp_alerts: { exp_annotations: Record<string, string> }[];
+}
+
 const RULES = fileURLToPath(new URL('rules/embedmill.yaml', import.meta.url));
 const TESTS = fileURLToPath(new URL('tests/', import.meta.url));
 let rules: Rule[];
@@ -24,6 +29,20 @@ beforeAll(async () => {
   rules = file.groups.flatMap((group) => group.rules);
   alerts = rules.flatMap((rule) => (rule.alert === undefined ? [] : { ...rule, alert: rule.alert }));
 });
+
+/** What promtool’s test files expect of each alert. */
+async function alertCases(): Promise<AlertCase[]> {
+  const texts = await Promise.all((await readdir(TESTS)).map((name) => readFile(`${TESTS}/${name}`, 'utf8')));
+  return texts
+    .flatMap((text) => (parse(text) as { tests: { alert_rule_test: AlertCase[] }[] }).tests)
+    .flatMap(({ alert_rule_test: checks }) => checks);
+}
+
+/** Matches an annotation’s text whatever stands in place of its templates. */
+function filledIn(template: string): RegExp {
+  const parts = template.split(/\{\{.*?\}\}/s).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${parts.join('.*')}$`, 's');
+}
 
 test('every metric that a rule asks for is served, or recorded by another', async () => {
   const known = await servedNames();
@@ -88,11 +107,7 @@ test('every alert says how bad it is, what is the matter, and where its runbook 
 });
 
 test('every alert is tested to fire, and to be quiet', async () => {
-  const texts = await Promise.all((await readdir(TESTS)).map((name) => readFile(`${TESTS}/${name}`, 'utf8')));
-  type Case = { alert_rule_test: { alertname: string; exp_alerts: unknown[] }[] };
-  const cases = texts
-    .flatMap((text) => (parse(text) as { tests: Case[] }).tests)
-    .flatMap(({ alert_rule_test: checks }) => checks);
+  const cases = await alertCases();
   for (const { alert } of alerts) {
     const own = cases.filter(({ alertname }) => alertname === alert);
     expect({ alert, fires: own.some(({ exp_alerts: expected }) => expected.length > 0) }).toEqual({
@@ -103,6 +118,17 @@ test('every alert is tested to fire, and to be quiet', async () => {
       alert,
       quiet: true,
     });
+  }
+});
+
+test('the tests of alerts expect the texts that the rules have', async () => {
+  for (const { alertname, exp_alerts: expected } of await alertCases()) {
+    const texts = alerts.find(({ alert }) => alert === alertname)?.annotations ?? {};
+    for (const { exp_annotations: annotations } of expected) {
+      expect(Object.keys(annotations).sort()).toEqual(Object.keys(texts).sort());
+      for (const [name, template] of Object.entries(texts))
+        expect(annotations[name], alertname).toMatch(filledIn(template));
+    }
   }
 });
 
