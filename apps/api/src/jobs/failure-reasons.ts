@@ -29,7 +29,9 @@ export const failureReasonsSchema = z
   .meta({ id: 'FailureReasons' });
 export type FailureReasons = z.infer<typeof failureReasonsSchema>;
 
-/** Reports of failures by their codes, from NDJSON that comes in whole lines; it holds some of each, however many there are. */
+/**
+ * Groups failure reports by code. Reads NDJSON in whole lines, and keeps a bounded number of samples of each reason.
+ */
 export async function failureReasons(reports: AsyncIterable<Uint8Array>): Promise<FailureReasons> {
   const reasons = new Map<DocumentReport['code'], FailureReasons['reasons'][number]>();
   let unnamed = 0;

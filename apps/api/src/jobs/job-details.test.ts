@@ -32,7 +32,7 @@ async function details(id: string): Promise<JobDetails> {
 
 const waitCode = async (id: string) => (await details(id)).waitsFor?.code;
 
-test('a job says what it waits for, and when it is over where its time went and what it cost', async () => {
+test('a job says what it waits for, and once it has ended, where its time went and what it cost', async () => {
   const id = await submitted('{"id":"a","text":"x"}\n{"id":"b"}\n');
   expect(await waitCode(id)).toBe('its_turn');
   await api.dispatch();
@@ -60,7 +60,7 @@ test('a job says what it waits for, and when it is over where its time went and 
     },
   });
   await begun.promise;
-  // That a worker serves the model is known for a second.
+  // Knowledge of which workers serve the model is cached for a second.
   await expect.poll(() => waitCode(id), { timeout: 60_000 }).toBeUndefined();
   release.resolve();
   const state = async () => ((await api.json('GET', `/api/v1/jobs/${id}`)).body as Job).state;
@@ -85,12 +85,12 @@ test('a job says what it waits for, and when it is over where its time went and 
   );
 });
 
-test('there are no details of what is not there', async () => {
+test('a job that does not exist has no details', async () => {
   for (const what of ['details', 'failure-reasons'])
     expect((await api.json('GET', `/api/v1/jobs/${newJobId()}/${what}`)).status).toBe(404);
 });
 
-test('a running job of which nothing is on the queue waits for room', async () => {
+test('a running job with nothing on the queue waits for room', async () => {
   const id = await submitted('{"id":"c","text":"x"}\n');
   const record = await api.parts.queue.getSubmission(id as JobId);
   const running: IngestRecord = {
@@ -107,7 +107,7 @@ test('a running job of which nothing is on the queue waits for room', async () =
   expect(waits({ ...running, cursor: { index: 3, offset: 0 } }, 'queries')).toBe('no_worker');
 });
 
-test('workers that answer queries alone are none for a job, unless another one takes its shards', () => {
+test('workers that only answer queries do not count for a job, unless another one takes its shards', () => {
   const worker = (mostShards: number, state: WorkerModel['state'], model = 'm') => ({
     mostShards,
     models: [{ model, state } as WorkerModel],
@@ -121,7 +121,7 @@ test('workers that answer queries alone are none for a job, unless another one t
   expect(servingShards('m', 'serving', [])).toBe('serving');
 });
 
-test('failures are grouped by reason, some of each are shown, and those without a line are counted', async () => {
+test('failures are grouped by reason, with samples of each, and those that are not listed are counted', async () => {
   const report = (line: number, code: string) =>
     JSON.stringify({ line, id: `d${line}`, code, message: code, retryable: false, offset: 0, length: 1 });
   async function* reports() {
@@ -136,7 +136,7 @@ test('failures are grouped by reason, some of each are shown, and those without 
   expect(unnamed).toBe(3);
 });
 
-test('the log of a job says what happened to it, and of a retry which job it became', async () => {
+test('the log of a job says what happened to it, and which job retried it', async () => {
   const id = await submitted('{"id":"a","text":"x"}\nno json\n');
   const eventsOf = async (job: string) =>
     ((await api.json('GET', `/api/v1/jobs/${job}/log`)).body as { lines: JobLogLine[] }).lines.map(

@@ -32,7 +32,7 @@ export const jobDetailsSchema = z
   .meta({ id: 'JobDetails' });
 export type JobDetails = z.infer<typeof jobDetailsSchema>;
 
-/** What workers say of a model to a job. `queries`: those that serve it take no shards. */
+/** How workers serve a job's model. `queries`: the workers that serve it take no shards. */
 export type ServingShards = Serving | 'queries';
 
 export function servingShards(
@@ -47,7 +47,7 @@ export function servingShards(
   return serving === 'serving' && isForQueries ? 'queries' : serving;
 }
 
-/** What there is to know of a job beyond its progress. `serving` is what workers say of its model. */
+/** What is known of a job beyond its progress. `serving`: how workers serve its model. */
 export function jobDetailsOf(
   job: Pick<Job, 'state' | 'waitingFor'>,
   record: IngestRecord,
@@ -94,14 +94,14 @@ function waitOf(
     case 'running': {
       if (serving === 'none') return { code: 'no_worker', message: servedByNone(model).message };
       if (serving === 'queries') {
-        const message = `those workers that serve ${model} answer queries alone; start one that takes shards (EMBEDMILL_WORKER_SHARDS)`;
+        const message = `the workers that serve ${model} only answer queries; start one that takes shards (EMBEDMILL_WORKER_SHARDS)`;
         return { code: 'no_worker', message };
       }
       if (serving !== 'serving')
         return { code: 'model_loading', message: `a worker is loading ${model}, or is about to` };
       const isOut = cursor.index > progress.shardsDone;
       if (isOut || cursor.index >= progress.shards) return null;
-      return { code: 'room', message: 'other jobs fill the queue; the job gets room in its turn' };
+      return { code: 'room', message: 'other jobs fill the queue; this job gets room when its turn comes' };
     }
   }
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isFinished, type Job, type JobId } from '@embedmill/jobs';
 
-/** `end` is the last: with the finished job, or without one when it is gone or the server stops. */
+/** `end` is the last event: with the finished job, or without one if the job was removed or the server stops. */
 export type JobEvent = { kind: 'progress'; job: Job } | { kind: 'end'; job: Job | undefined };
 
 type Listener = (event: JobEvent) => void;
@@ -13,9 +13,9 @@ interface Watched {
 }
 
 /**
- * Tells listeners how jobs go on. However many listen to one job, it is looked up once an interval, and nobody
- * looks when nobody listens. A listener gets the present state first, then each change, then `end` once; after
- * `end` or after it stopped listening it gets nothing.
+ * Tells listeners about the progress of jobs. A job is looked up once an interval, however many listeners it has, and
+ * not at all without listeners. A listener first gets the current state, then each change, then `end` once. After
+ * `end`, or after it stops listening, it gets nothing.
  */
 export class JobWatch {
   readonly #getJob: (id: JobId) => Promise<Job | undefined>;
@@ -27,12 +27,12 @@ export class JobWatch {
     this.#intervalMs = intervalMs;
   }
 
-  /** Jobs that are being looked up. */
+  /** The number of jobs that are being looked up. */
   get size(): number {
     return this.#watched.size;
   }
 
-  /** Gives the function that stops listening. */
+  /** Returns the function that stops listening. */
   listen(id: JobId, listener: Listener): () => void {
     const watched = this.#watched.get(id) ?? this.#start(id);
     watched.listeners.add(listener);
@@ -43,7 +43,7 @@ export class JobWatch {
     };
   }
 
-  /** Ends all. */
+  /** Ends all listeners. */
   close(): void {
     for (const [id, watched] of this.#watched) this.#end(id, watched, undefined);
   }
@@ -85,7 +85,7 @@ export class JobWatch {
   }
 }
 
-/** Whether nothing but the time changed. */
+/** Whether only the time changed. */
 function isSame(job: Job, before: Job | undefined): boolean {
   return before !== undefined && isDeepStrictEqual({ ...job, seconds: 0 }, { ...before, seconds: 0 });
 }

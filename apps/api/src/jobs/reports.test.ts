@@ -11,7 +11,7 @@ import { startTestApi, type TestApi } from '../testing/test-api.ts';
 let api: TestApi;
 afterEach(() => api.close());
 
-/** The API, a dispatcher, and a worker that fails all of every shard. */
+/** The API, a dispatcher, and a worker that fails all documents of every shard. */
 async function start(maxReports?: number): Promise<void> {
   api = await startTestApi();
   await api.dispatch(maxReports === undefined ? {} : { maxReports });
@@ -50,7 +50,7 @@ async function reportsOf({ id }: Job): Promise<(DocumentReport | MoreReports)[]>
     .map((line) => JSON.parse(line) as DocumentReport | MoreReports);
 }
 
-test('some hundred bytes that are fifty thousand lines leave a bounded number of reports', async () => {
+test('fifty thousand lines in some hundred bytes leave a bounded number of reports', async () => {
   await start();
   const lines = 50_000;
   const body = gzipSync('x\n'.repeat(lines));
@@ -69,7 +69,7 @@ test('some hundred bytes that are fifty thousand lines leave a bounded number of
   expect(files.reduce((sum, { length }) => sum + length, 0)).toBeLessThan(4_100_000);
 });
 
-test('a retry tries all that failed again, also what is not named', async () => {
+test('a retry tries all failed documents again, also those that are not listed', async () => {
   await start(20);
   const ndjson = Array.from({ length: 700 }, (_, n) => `{"id":"d${n}","text":"text ${n}"}\n`).join('');
   const job = await finished(await api.submit('docs', ndjson));

@@ -2,7 +2,10 @@ import type { JobId, ReportKind } from '@embedmill/jobs';
 import { readFileLines, reportsByFile } from '@embedmill/sources';
 import type { ApiParts } from '../parts.ts';
 
-/** What is said of a job's documents, as NDJSON in whole lines; of a job of many files by the lines of each. */
+/**
+ * The reports about a job's documents, as NDJSON in whole lines. For a job of many files, lines are numbered within
+ * each file.
+ */
 export async function shownReports(
   spool: ApiParts['spool'],
   job: JobId,

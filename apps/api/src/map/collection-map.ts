@@ -16,7 +16,7 @@ export type MapCluster = z.infer<typeof mapClusterSchema>;
 
 const value = z.union([z.string(), z.number(), z.boolean()]).nullable();
 
-/** A map by columns: the n-th entry of each is of the n-th point. */
+/** A map in columns: the n-th entry of each column belongs to the n-th point. */
 export const mapPointsSchema = z
   .strictObject({
     points: z.array(z.string()).meta({ description: 'The ids of the points.' }),
@@ -81,7 +81,7 @@ export const mapStateSchema = z
   .meta({ id: 'MapState' });
 export type MapState = z.infer<typeof mapStateSchema>;
 
-/** As it is kept: with when it was written, so that one whose process died is told from one that goes on. */
+/** The state as it is kept, with the time of writing: an old time means that the computing process died. */
 export const keptStateSchema = z.strictObject({ ...mapStateSchema.shape, at: z.number() });
 export type KeptState = z.infer<typeof keptStateSchema>;
 

@@ -3,12 +3,12 @@ import { keptStateSchema, NO_MAP, type MapPoints, type MapState } from './collec
 import type { KeptLandmarks } from './map-computing.ts';
 import type { ApiParts } from '../parts.ts';
 
-/** A state that nobody renewed for so long is of a process that died over it. */
+/** If nobody renewed a `computing` state for this long, its process has died. */
 const ABANDONED_MS = 60_000;
 
 type Maps = ApiParts['spool']['maps'];
 
-/** How the map of a collection stands, of the documents that whoever asks may see. */
+/** The state of the collection's map of the documents that the caller may see. */
 export async function readMapState(maps: Maps, collection: Collection, now: number): Promise<MapState> {
   const bytes = await maps.find(collection, 'state');
   if (bytes === undefined) return NO_MAP;
@@ -26,7 +26,7 @@ export async function keepMapState(
   await maps.keep(collection, 'state', Buffer.from(JSON.stringify({ ...state, at: now })));
 }
 
-/** What there is of a map to go on from; undefined where there is none. */
+/** The kept map, from which an update continues; undefined if there is none. */
 export async function readKnownMap(
   maps: Maps,
   collection: Collection,
@@ -37,7 +37,8 @@ export async function readKnownMap(
   ]);
   if (points === undefined || landmarks === undefined) return undefined;
   return {
-    // As `keepMap` wrote it; to check a hundred thousand points takes the event loop for too long.
+    // Not validated: `keepMap` wrote it, and checking a hundred thousand points would block the event loop for too
+    // long.
     map: JSON.parse(points.toString('utf8')) as MapPoints,
     landmarks: landmarksIn(landmarks),
   };
@@ -52,7 +53,7 @@ export async function keepMap(
   await maps.keep(collection, 'points', Buffer.from(JSON.stringify(map)));
 }
 
-/** `[dims, landmarks]` as int32, then their places and their vectors as float32, little-endian. */
+/** `[dims, landmarks]` as int32, then the landmarks' places and vectors as float32, little-endian. */
 function bytesOf({ dims, vectors, places }: KeptLandmarks): Buffer {
   const head = Int32Array.of(dims, places.length / 2);
   return Buffer.concat(

@@ -14,15 +14,15 @@ const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const THREAD = new URL(`./map-thread.${extension}`, import.meta.url);
 const HEAP_MB = 1024;
 
-/** Points that are projected; all others are placed by them. */
+/** Points that are projected; all others are placed relative to them. */
 const LANDMARKS = 2000;
 /** Points that are read and placed at once. */
 const PAGE = 250;
-/** Parts of the whole, of its progress: reading landmarks, projecting them, placing all. */
+/** Progress reached after reading the landmarks, and after projecting them; placing all points is the rest. */
 const READ_PART = 0.2;
 const CHART_PART = 0.5;
 
-/** What points are placed by, as it is kept. */
+/** The landmarks by which points are placed, as they are kept. */
 export interface KeptLandmarks {
   dims: number;
   vectors: Float32Array;
@@ -38,13 +38,13 @@ export interface ComputedMap {
 export interface MapWork {
   collection: Collection;
   request: Pick<MapRequest, 'fields' | 'method' | 'points'>;
-  /** The map that is there, whose points stay where they are. */
+  /** The existing map, whose points stay in place. */
   known: { map: MapPoints; landmarks: KeptLandmarks } | undefined;
   signal: AbortSignal;
   onProgress: (part: number) => void;
 }
 
-/** Computes a map, or what is new of one, in a thread of its own; what it reads is what the store gives whoever asks. */
+/** Computes a map, or updates one, in a thread of its own. It reads only what the store returns to the caller. */
 export async function computeMap(
   store: Pick<VectorStore, 'countPoints' | 'scanPoints'>,
   { collection, request, known, signal, onProgress }: MapWork,
@@ -198,7 +198,7 @@ function packed(rows: readonly Float32Array[]): Float32Array {
   return matrix;
 }
 
-/** One map's thread. One question at a time; it rejects where the thread dies or the signal aborts. */
+/** One map's thread. It takes one request at a time, which rejects if the thread dies or the signal aborts. */
 class MapThread {
   readonly signal: AbortSignal;
   readonly #worker: Worker;
@@ -214,7 +214,7 @@ class MapThread {
     this.#worker.on('message', (message: FromMapThread) => {
       if (message.kind === 'progress') this.#onProgress(message.part);
     });
-    // Whoever asks is told.
+    // The pending request rejects; this listener only keeps the error from being uncaught.
     this.#worker.on('error', () => undefined);
   }
 

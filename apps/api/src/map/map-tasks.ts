@@ -5,20 +5,21 @@ import { keepMap, keepMapState, readKnownMap, readMapState } from './kept-map.ts
 import { computeMap } from './map-computing.ts';
 import type { ApiParts, ServerParts } from '../parts.ts';
 
-/** Maps that wait to be computed or are, in one process. */
+/** The most maps that one process computes or holds in line. */
 const MOST_TASKS = 8;
 const TURN_SECONDS = 60;
-/** How often the turn is kept and progress is told. */
+/** How often the turn is renewed and the progress is written. */
 const TELL_MS = 2000;
 
 interface Task {
-  /** As it was told last. */
+  /** The state as last written. */
   state: MapState;
 }
 
 /**
- * Maps as they are computed: one at a time in each process, each map by one of all processes. A task goes on as whoever
- * asked for it, after they were answered; how far it is lies in the spool, where every process finds it.
+ * Computes maps: each process computes one at a time, and each map is computed by one process only. A task runs as the
+ * principal who requested it, after the request was answered. Its progress is in the spool, where every process finds
+ * it.
  */
 export class MapTasks {
   readonly #parts: ApiParts;
@@ -32,7 +33,7 @@ export class MapTasks {
     this.#turns = turns;
   }
 
-  /** Begins to compute a map, unless it is being computed. Errors: `overloaded`. */
+  /** Starts computing a map, unless it is already being computed. Errors: `overloaded`. */
   async start(collection: Collection, request: MapRequest): Promise<MapState> {
     const { tenant = '' } = currentPrincipal();
     const turn = `map ${collection.name} ${collection.createdAt} ${tenant}`;
@@ -52,7 +53,7 @@ export class MapTasks {
     return state;
   }
 
-  /** Breaks off what is being computed. */
+  /** Aborts all tasks. */
   async close(): Promise<void> {
     this.#stop.abort(new EmbedmillError('overloaded', 'the server stopped; compute the map again'));
     await this.#last;
@@ -66,7 +67,7 @@ export class MapTasks {
     const { maps } = spool;
     let state = this.#tasks.get(turn)?.state ?? NO_MAP;
     let telling: Promise<void> = Promise.resolve();
-    // One after another: what was told last has to be what stays.
+    // Writes run one after another, so that the last one stays.
     const tell = (change: Partial<MapState>): Promise<void> => {
       const told = (state = { ...state, ...change });
       const task = this.#tasks.get(turn);

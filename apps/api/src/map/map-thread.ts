@@ -14,9 +14,9 @@ import { analyzerOf } from '@embedmill/sparse-weighting';
 import type { MapCluster } from './collection-map.ts';
 
 /**
- * The thread in which one map is computed, started and ended by map-computing.ts: it projects landmarks (`chart`), or
- * takes those of a map that is there (`adopt`), and then places points by them, a page at a time. It holds the
- * landmarks and a page, however many points there are.
+ * The thread in which one map is computed. map-computing.ts starts and ends it. It projects landmarks (`chart`), or
+ * takes those of an existing map (`adopt`), and then places points relative to them, a page at a time. It holds only
+ * the landmarks and one page, however many points there are.
  */
 export type ToMapThread =
   | {
@@ -37,11 +37,11 @@ export type FromMapThread =
   | { kind: 'adopted' }
   | { kind: 'placed'; places: Float32Array; clusters: Uint8Array };
 
-/** Of `nice`: whoever waits for an answer goes first. */
+/** A value for `nice`: requests that wait for an answer go first. */
 const LOW_PRIORITY = 10;
 const port = parentPort;
 if (port === null) throw new Error('this is a thread, started by map-computing.ts');
-// Linux has a priority for each thread; elsewhere this would be the whole process's.
+// Linux sets the priority per thread; elsewhere this would affect the whole process.
 if (process.platform === 'linux') setPriority(0, LOW_PRIORITY);
 
 let dims = 0;

@@ -72,7 +72,7 @@ test('a map has a place for each document, with the values of a field and the wo
   expect(words).toEqual(expect.arrayContaining(['whales', 'bread', 'songs']));
 });
 
-test('a tenant’s map is of its own documents, and none of another’s key’s', async () => {
+test('a tenant’s map has its own documents, and none of another tenant’s', async () => {
   expect((await api.json('GET', PATH, undefined, held.beta)).body).toMatchObject({ state: 'none' });
   expect((await api.json('GET', `${PATH}/points`, undefined, held.beta)).status).toBe(404);
   await computed('beta', { method: 'pca' });
@@ -80,7 +80,7 @@ test('a tenant’s map is of its own documents, and none of another’s key’s'
   expect(await computed('admin', { method: 'pca', points: 30 })).toMatchObject({ points: 29, total: 57 });
 });
 
-test('new documents are placed and gone ones taken off, while all others stay where they are', async () => {
+test('an update adds new documents and removes deleted ones, while all others stay in place', async () => {
   const before = await pointsOf('alpha');
   await store('alpha', 45, 51);
   const gone = { tenant: 'alpha' as TenantId, id: 'alpha-3' as DocumentId };
@@ -103,7 +103,7 @@ test('new documents are placed and gone ones taken off, while all others stay wh
   expect(after.values['topic']).toHaveLength(50);
 });
 
-test('a map that a process died over is told as failed, and another one may be computed', async () => {
+test('a map whose process died is reported as failed and can be computed again', async () => {
   const { maps } = api.parts.spool;
   const collection = await api.parts.store.getCollection(NAME);
   const { body } = await api.json('GET', PATH, undefined, held.alpha);

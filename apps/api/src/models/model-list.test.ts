@@ -17,7 +17,7 @@ function listOf(models: ModelSummary[]) {
   return { list, seen };
 }
 
-it('looks at the models once for all who ask within a second', async () => {
+it('lists the models once for all requests within a second', async () => {
   const { list, seen } = listOf([named('a')]);
   await Promise.all(Array.from({ length: 50 }, () => list()));
   seen.now = 1000;
@@ -28,7 +28,7 @@ it('looks at the models once for all who ask within a second', async () => {
   expect(seen.looks).toBe(2);
 });
 
-it('finds a model that was added a moment ago', async () => {
+it('finds a model that has just been added', async () => {
   const models = [named('a')];
   const { list, seen } = listOf(models);
   await list();
@@ -38,7 +38,7 @@ it('finds a model that was added a moment ago', async () => {
   expect(seen.looks).toBe(2);
 });
 
-it('looks again after a look that failed', async () => {
+it('lists the models again after a failure', async () => {
   let looks = 0;
   const list = keptModels(async () => {
     looks += 1;

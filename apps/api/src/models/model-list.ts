@@ -1,15 +1,15 @@
 import type { ModelSummary } from '@embedmill/models';
 
-/** How old the list may be that a request is answered by, in milliseconds. */
+/** How old, in milliseconds, the list may be that answers a request. */
 const FRESH_MS = 1000;
 
-/** All models that can be named; looked up again where the list is older than `maxAgeMs`, a second by default. */
+/** All available models; listed again if the list is older than `maxAgeMs`, by default one second. */
 export type ModelList = (maxAgeMs?: number) => Promise<readonly ModelSummary[]>;
 
 /**
- * Keeps the list of models, for listing them looks at every model's files, which takes longer than a search. Those who ask
- * while it is looked up share one look. The user may add models while the server runs: whoever misses one asks for a list
- * of no age (`requireModel`).
+ * Caches the list of models, because listing them reads every model's files, which takes longer than a search.
+ * Concurrent callers share one listing. Users may add models while the server runs: if a model is missing,
+ * `requireModel` asks for a list of age 0.
  */
 export function keptModels(
   list: () => Promise<readonly ModelSummary[]>,

@@ -2,9 +2,7 @@ import { EmbedmillError } from '@embedmill/jobs';
 import type { ModelSummary } from '@embedmill/models';
 import type { ModelList } from './model-list.ts';
 
-/**
- * The model of this name, where a kind is given one of that kind. Errors: `model_not_found`, with the names there are.
- */
+/** The model with this name, and of this kind if one is given. Errors: `model_not_found`, with the available names. */
 export async function requireModel(
   models: ModelList,
   name: string,
@@ -21,7 +19,7 @@ export async function requireModel(
   throw new EmbedmillError('model_not_found', message, { details: [{ path, message }] });
 }
 
-/** A dense model that weighs its tokens is a sparse model, too. */
+/** A dense model that weights its tokens is also a sparse model. */
 function isOf(model: ModelSummary, kind: ModelSummary['kind']): boolean {
   return model.kind === kind || (kind === 'sparse' && model.lexical);
 }

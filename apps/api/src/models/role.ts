@@ -4,8 +4,9 @@ import { INSTRUCTION_PLACE, type ModelSummary } from '@embedmill/models';
 import { refusedField } from '../http/problem.ts';
 
 /**
- * What clients call the two roles: OpenAI's kin and Voyage say query and document, Cohere search_query and
- * search_document, NVIDIA and the e5 models passage; sentence-transformers and TEI have them as names of prompts.
+ * The names that clients use for the two roles. OpenAI-like APIs and Voyage say query and document, Cohere says
+ * search_query and search_document, NVIDIA and the e5 models say passage; sentence-transformers and TEI use them as
+ * prompt names.
  */
 const ROLE_OF: Readonly<Record<string, Role>> = {
   query: 'query',
@@ -36,7 +37,7 @@ export const promptFields = {
   instruction: instructionSchema.optional(),
 };
 
-/** What a request says of its texts' role. */
+/** The fields of a request that determine the role of its texts. */
 export interface RoleRequest {
   model?: string | undefined;
   input_type?: string | undefined;
@@ -44,22 +45,21 @@ export interface RoleRequest {
   instruction?: string | undefined;
 }
 
-/** What texts are to the model, and what stands in front of them where that is not the role's. */
+/** The role of the texts, and the prefix that replaces the role's own; undefined keeps the role's own. */
 export interface Prompt {
   role: Role;
   prefix: string | undefined;
 }
 
-/** The model's name without a role behind it, as in `bge-small-en-v1.5:query`, and that role. */
+/** Splits a role off the end of a model's name, as in `bge-small-en-v1.5:query`. */
 export function modelAndRole(name: string): { name: string; role: Role | undefined } {
   const role = ROLES.find((one) => name.endsWith(`:${one}`));
   return role === undefined ? { name, role } : { name: name.slice(0, -role.length - 1), role };
 }
 
 /**
- * The role that a request names, in one way or several, and the prompt that its texts get instead of the role's. An
- * instruction makes them queries; a prompt of the model's own says nothing of the role. Errors: `invalid_request` with
- * the path.
+ * The role that a request names, in one way or several, and the prefix that replaces the role's own. An instruction
+ * makes the texts queries; a named prompt of the model implies no role. Errors: `invalid_request` with the path.
  */
 export function promptOf(
   request: RoleRequest,
@@ -80,7 +80,7 @@ export function promptOf(
   return { role: 'query', prefix: instructed(model, instruction, 'instruction') };
 }
 
-/** The text of one of the model's prompts. Errors: `invalid_request` with those there are. */
+/** The text of one of the model's named prompts. Errors: `invalid_request`, with the available names. */
 export function promptNamed(
   { prompts }: Pick<ModelSummary, 'prompts'>,
   name: string,
@@ -92,13 +92,13 @@ export function promptNamed(
   throw lacking(path, name, [...others, ...Object.keys(prompts)]);
 }
 
-/** What stands in front of a query with the instruction. Errors: `invalid_request` where the model takes none. */
+/** The prefix of a query with this instruction. Errors: `invalid_request` if the model takes no instructions. */
 export function instructed(
   { name, prompts, instructionPrefix }: Pick<ModelSummary, 'name' | 'prompts' | 'instructionPrefix'>,
   instruction: string,
   path: string,
 ): string {
-  // Not a pattern for `replace`: the instruction is anyone's text.
+  // Not `replace`: the instruction is user text and may contain replacement patterns such as `$&`.
   if (instructionPrefix !== undefined) return instructionPrefix.split(INSTRUCTION_PLACE).join(instruction);
   const own = Object.keys(prompts);
   const has = own.length === 0 ? '' : `; it has these named prompts: ${own.join(', ')}`;

@@ -26,13 +26,13 @@ const backlog = async (query = ''): Promise<Backlog> => {
 const documents = (count: number) =>
   Array.from({ length: count }, (_, n) => `{"id":"d${n}","text":"a text, number ${n}"}\n`).join('');
 
-test('the backlog is what unfinished jobs have to go, 0 while paused, and can be scraped', async () => {
+test('the backlog is what unfinished jobs have left to do, is 0 while paused, and can be scraped', async () => {
   await api.json('POST', '/api/v1/collections', { name: 'docs' });
   expect(await backlog()).toMatchObject({ tokens: 0, documents: 0, shards: 0, paused: false });
 
   const sent = documents(1000);
   const job = (await (await api.submit('docs', sent)).json()) as Job;
-  // No dispatcher has it yet.
+  // No dispatcher has taken it yet.
   const queued = await backlog();
   expect(queued).toMatchObject({ tokens: Math.ceil(sent.length / 4), documents: 0 });
   expect(queued.models).toEqual([{ model: MINI.name, tokens: queued.tokens, documents: 0, shards: 0 }]);

@@ -13,7 +13,7 @@ const settledSchema = z.strictObject({
 
 export const problemSeverities = ['critical', 'warning', 'info'] as const;
 
-/** What is wrong, and what to do, in the words of docs/runbooks.md. */
+/** A detected problem and what to do about it, in the words of docs/runbooks.md. */
 export const overviewProblemSchema = z
   .strictObject({
     runbook: z

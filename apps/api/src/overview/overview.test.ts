@@ -50,7 +50,7 @@ async function overview(who: keyof typeof held): Promise<Overview> {
   return body;
 }
 
-test('an admin sees all work, who does it, and how the parts are', async () => {
+test('an admin sees all work, the workers, and the health of the parts', async () => {
   const seen = await overview('admin');
   expect(seen).toMatchObject({
     tenant: null,
@@ -70,7 +70,7 @@ test('an admin sees all work, who does it, and how the parts are', async () => {
   ]);
 });
 
-test('a tenant’s key sees its own work and nothing of the machines; one kept to collections sees no rates', async () => {
+test('a tenant’s key sees its own work and nothing of the machines; a key limited to collections sees no rates', async () => {
   expect(await overview('alpha')).toMatchObject({
     tenant: 'alpha',
     rates: { hour: { documents: 10, failed: 1, tokens: 100 } },
@@ -98,7 +98,7 @@ test('a tenant’s backlog is what its own jobs have left to do', async () => {
   expect(whole.jobs).toEqual({ waiting: 2, active: 0 });
 });
 
-test('models come with how workers stand with them, for tenants too, without where those are', async () => {
+test('models are listed with the state of their workers, for tenants too, but without the workers’ addresses', async () => {
   const { body } = await api.json('GET', '/api/v1/models', undefined, held.alpha);
   const { models } = body as { models: { name: string; workers: object[] }[] };
   const own = models.find(({ name }) => name === MODEL);
@@ -106,7 +106,7 @@ test('models come with how workers stand with them, for tenants too, without whe
   expect(models.filter(({ name }) => name !== MODEL).flatMap(({ workers }) => workers)).toEqual([]);
 });
 
-test('the stream tells all of it first, then what changes, and ends with the server', async () => {
+test('the stream sends the whole overview first, then each change, and ends with the server', async () => {
   const leave = new AbortController();
   const response = await api.call('/api/v1/overview/events', {
     headers: held.admin,
@@ -128,7 +128,7 @@ test('the stream tells all of it first, then what changes, and ends with the ser
   expect(events[1]?.workers).toHaveLength(1);
 });
 
-test('the rate of now is over the slots that are over and the time since', () => {
+test('the current rate covers the last full slots and the time since', () => {
   const now = 1_000_035_000;
   const slots = [0, 10, 20, 30].map((seconds) => ({
     at: 1_000_000_000 + 1000 * seconds,

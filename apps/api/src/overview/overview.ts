@@ -7,12 +7,12 @@ import type { ApiParts } from '../parts.ts';
 import type { Overview, PartHealth, Rates } from './overview-schema.ts';
 import { problemsOf } from './problems.ts';
 
-/** Slots that are over and make up the rate of now, beside the one that is not. */
+/** Full slots over which the current rate is taken, besides the slot in progress. */
 const NOW_SLOTS = 3;
-/** Looked for to see that the spool answers. */
+/** Read to see whether the spool answers; there is no such job. */
 const NO_JOB = 'job_none' as JobId;
 
-/** What is going on, as whoever asks may see it: all of it for admins, a tenant's work for its keys. */
+/** The overview as the caller may see it: everything for admins, a tenant's own work for its keys. */
 export async function overviewOf(parts: ApiParts): Promise<Overview> {
   const { queue } = parts;
   const principal = currentPrincipal();
@@ -62,7 +62,7 @@ async function ownBacklog(queue: ApiParts['queue']): Promise<Work> {
   };
 }
 
-/** Rates of now and of the last hour. */
+/** The current rates, and those of the last hour. */
 export function ratesOf(slots: readonly SettledSlot[], now: number): Rates {
   const hour = { documents: 0, failed: 0, tokens: 0 };
   for (const { documents, failed, tokens } of slots) {

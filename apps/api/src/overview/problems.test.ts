@@ -47,7 +47,7 @@ const away = { ok: false, detail: 'it does not answer', usedBytes: null, totalBy
 const broken = { ...model, state: 'failed' as const, error: { code: 'x', message: 'no such file' } };
 const depth = { waiting: 3, active: 0, oldestSeconds: 700, jobs: { waiting: 0, active: 1 } };
 
-test('where all is well there is nothing to tell', () => {
+test('if all is well, there are no problems', () => {
   expect(problemsOf(WELL)).toEqual([]);
 });
 
@@ -112,7 +112,7 @@ test.each<[string, Partial<Seen>]>([
   expect(problemsOf({ ...WELL, ...change })).toEqual([]);
 });
 
-test('the worst comes first', () => {
+test('the most severe problem comes first', () => {
   const found = problemsOf({
     ...WELL,
     slots: [slot(60, 100, 50)],

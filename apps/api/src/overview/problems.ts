@@ -3,18 +3,18 @@ import type { QueueDepth, QueueMemory, SettledSlot, Workers } from '@embedmill/q
 import { problemSeverities, type OverviewProblem, type PartHealth } from './overview-schema.ts';
 import { anchorOf, RUNBOOKS, type Runbook } from './runbooks.ts';
 
-/** What problems are told by: of the same measure as the alerts of their names, where there is one. */
+/** What problems are detected from. Where an alert has the same name, it uses the same measure. */
 export interface Seen {
   now: number;
   paused: boolean;
   backlogDocuments: number;
   depth: Omit<QueueDepth, 'models'>;
-  /** Of the last hour; what was before this began to count is not known. */
+  /** Of the last hour; nothing is known from before counting began. */
   slots: readonly SettledSlot[];
   workers: Workers;
   memory: QueueMemory | undefined;
   health: readonly PartHealth[];
-  /** The last job that failed. */
+  /** The most recent job that failed. */
   failedJob: Pick<Job, 'id' | 'finishedAt' | 'error'> | undefined;
 }
 
@@ -22,11 +22,11 @@ const MINUTE_MS = 60_000;
 const STUCK_SECONDS = 600;
 const FULL_SHARE = 0.8;
 const FAILURE_SHARE = 0.05;
-/** Fewer documents say nothing of a share. */
+/** The share of failures is meaningful only from this many documents. */
 const LEAST_SETTLED = 20;
 const ENGINE_RESTARTS = 3;
 
-/** What is wrong, the worst first. Pure: it knows neither clock nor queue. */
+/** The problems, most severe first. Pure: uses neither clock nor queue. */
 export function problemsOf(seen: Seen): OverviewProblem[] {
   const found = [
     ...partProblems(seen),
@@ -81,7 +81,10 @@ function* queueProblems({
     );
 }
 
-/** Whether something was settled in the last ten minutes, or work began only then. */
+/**
+ * Whether something was settled in the last ten minutes. Also true if nothing was in the last hour: work may only have
+ * begun.
+ */
 function hasMoved(slots: readonly SettledSlot[], now: number): boolean {
   const settled = slots.filter(({ documents }) => documents > 0);
   return settled.length === 0 || settled.some(({ at }) => now - at < STUCK_SECONDS * 1000);
@@ -101,7 +104,7 @@ function* workerProblems({ workers: { present, gone } }: Seen): Generator<Overvi
       );
 }
 
-/** Models that a worker could not load and no other one serves. */
+/** Models that a worker could not load and that no other worker serves. */
 function troubles(workers: readonly WorkerNote[]): Map<string, string> {
   const models = workers.flatMap((worker) => worker.models);
   const served = new Set(models.filter(({ state }) => state === 'serving').map(({ model }) => model));

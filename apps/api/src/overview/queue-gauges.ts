@@ -1,7 +1,9 @@
 import type { Metrics } from '@embedmill/metrics';
 import type { ApiParts } from '../parts.ts';
 
-/** What is asked of the queue for each scrape. A number that cannot be had is not served, instead of an old one. */
+/**
+ * Reads the queue at each scrape. If a value cannot be read, its gauge is left out, so that no stale value is served.
+ */
 export function serveQueueGauges(queue: ApiParts['queue'], metrics: Metrics<'api'>): void {
   metrics.beforeScrape(async () => {
     const gauges = [metrics.queueShards, metrics.queueOldestSeconds, metrics.unfinishedJobs];

@@ -10,7 +10,7 @@ test.each(Object.keys(RUNBOOKS) as Runbook[])('%s is told in the words of its ru
   expect(`${section}\n`).toContain(`**Do**: ${RUNBOOKS[runbook].todo}\n`);
 });
 
-test('an anchor is as Markdown makes it of the heading', () => {
+test('an anchor is the one that Markdown derives from the heading', () => {
   expect(anchorOf('The disk is full')).toBe('docs/runbooks.md#the-disk-is-full');
   expect(anchorOf('EmbedmillQueueStuck')).toBe('docs/runbooks.md#embedmillqueuestuck');
 });

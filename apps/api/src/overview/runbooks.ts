@@ -1,6 +1,6 @@
 /**
- * The texts of docs/runbooks.md for the problems that the overview detects by itself. They are repeated here, because people who
- * read them in the console may have no copy of that page. A test keeps the two equal.
+ * The texts of docs/runbooks.md for the problems that the overview detects by itself. They are repeated here because
+ * people who read them in the console may not have that page. A test keeps the two equal.
  */
 export const RUNBOOKS = {
   EmbedmillQueueStuck: {
@@ -60,7 +60,7 @@ export const RUNBOOKS = {
 
 export type Runbook = keyof typeof RUNBOOKS;
 
-/** Where it is, from the repository's root. */
+/** The runbook's place, from the repository's root. */
 export function anchorOf(runbook: Runbook): string {
   return `docs/runbooks.md#${runbook.toLowerCase().replaceAll(' ', '-')}`;
 }

@@ -1,7 +1,7 @@
 import type { Context } from '../command-host.ts';
 import { usageError } from '../exit.ts';
 
-/** Stores for measurements of whole jobs. */
+/** The stores with which whole jobs can be measured. */
 export const BENCH_STORES = ['embedded', 'qdrant', 'milvus'] as const;
 export type BenchStore = (typeof BENCH_STORES)[number];
 
@@ -11,7 +11,7 @@ export function storeInUse({ config }: Pick<Context, 'config'>): BenchStore {
   return config.milvus === undefined ? 'embedded' : 'milvus';
 }
 
-/** The context with this store; by default with the store in the settings. */
+/** The context with this store; by default, the store in the settings. */
 export function withStore(context: Context, wanted = storeInUse(context)): Context {
   if (wanted === storeInUse(context)) return context;
   if (wanted === 'embedded') {

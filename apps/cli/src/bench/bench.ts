@@ -138,7 +138,10 @@ class ModelBench {
     return rows;
   }
 
-  /** The corpus, and a longer one for whole jobs, whose start and end, when little runs, must not affect the rate. */
+  /**
+   * Writes the corpus, and a longer one for whole jobs, so that a job's start and end, when little runs, hardly affect
+   * the rate.
+   */
   async #writeCorpus(corpus: CorpusName, documents: number): Promise<[path: string, longer: string]> {
     const { folder, maker } = this.#options;
     const texts = maker.texts(corpus, documents * JOB_LENGTH);
@@ -149,7 +152,7 @@ class ModelBench {
     return [path, longer];
   }
 
-  /** Its calibration, which is made if there is none. */
+  /** Its calibrated rate; calibrates first if necessary. */
   async #speed(): Promise<number> {
     const { context, model } = this.#options;
     const process = this.#start();

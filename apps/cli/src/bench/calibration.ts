@@ -20,7 +20,7 @@ export interface CalibrationRequest {
   seconds: number;
 }
 
-/** Candidates are many, and told apart in a fraction of the time that a row's figure takes. */
+/** There are many candidates, and telling them apart takes a fraction of the time that a row's figure takes. */
 const LOOKS_IN_A_ROUND = 20;
 
 const calibratedSchema = z.object({
@@ -36,7 +36,7 @@ const calibratedSchema = z.object({
 });
 export type Calibrated = z.infer<typeof calibratedSchema>;
 
-/** How close another file's vectors must be to those of the model's own file. */
+/** How close the vectors of another file must be to those of the model's own file. */
 export const MIN_COSINE = 0.999;
 
 /** Enough texts of all lengths to fill a few of the largest batches. */

@@ -17,7 +17,7 @@ async function lengthsOf(corpus: CorpusName, documents: number): Promise<number[
 }
 
 describe('corpora', () => {
-  it('have the lengths that they say, by the real tokenizer', async () => {
+  it('have the stated lengths, by the real tokenizer', async () => {
     const short = await lengthsOf('short', 3000);
     expect(short[0]).toBe(5);
     expect(short.at(-1)).toBe(19);
@@ -37,14 +37,14 @@ describe('corpora', () => {
     }
   });
 
-  it('are the same every time, and no text comes twice', () => {
+  it('are the same every time, and have no text twice', () => {
     const texts = maker.texts('short', 5000);
     expect(texts).toEqual(maker.texts('short', 5000));
     expect(new Set(texts).size).toBe(5000);
     expect(maker.texts('short', 100)).toEqual(texts.slice(0, 100));
   });
 
-  it('are documents as they are submitted', () => {
+  it('are documents that can be submitted', () => {
     expect(documentLines(['a "b"', 'c'])).toBe('{"id":"d0","text":"a \\"b\\""}\n{"id":"d1","text":"c"}\n');
   });
 });

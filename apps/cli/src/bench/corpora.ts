@@ -1,6 +1,6 @@
 /**
- * The texts that benchmarks run on, made of WordNet's definitions, which embedmill ships for its demo. The same
- * number of documents is the same texts on every machine.
+ * The texts that benchmarks run on, made of WordNet's definitions, which embedmill ships for its demo. The same number
+ * of documents gives the same texts on every machine.
  */
 import { readFile } from 'node:fs/promises';
 import type { Tokenizer } from '@embedmill/tokenization';
@@ -9,7 +9,7 @@ import { normal, seeded, type Random } from '../random.ts';
 
 interface CorpusKind {
   about: string;
-  /** Tokens of a document to be made, special tokens included. */
+  /** Draws the tokens of a document, special tokens included. */
   length: (random: Random) => number;
 }
 
@@ -19,7 +19,7 @@ export const CORPORA = {
   short: { about: 'mean 12 tokens', length: (random) => 5 + Math.floor(random() * 15) },
   mixed: {
     about: 'p50/p90/max 41/191/256 tokens',
-    // Log-normal, with the median and the 90th percentile that mixed collections of web texts have.
+    // Log-normal, with the median and the 90th percentile of mixed collections of web texts.
     length: (random) => clamp(Math.round(41 * Math.exp(1.2 * normal(random))), 4, LONGEST),
   },
   long: { about: '256 tokens', length: () => LONGEST },
@@ -30,9 +30,9 @@ export type CorpusName = keyof typeof CORPORA;
 /** Mean tokens of a document, for sizing. */
 export const MEAN_TOKENS: Record<CorpusName, number> = { short: 12, mixed: 69, long: 256 };
 
-/** Makes corpora; reads the words once. Throws `model_unavailable` when the tokenizer cannot be read. */
+/** Makes corpora; reads the words once. Errors: `model_unavailable` if the tokenizer cannot be read. */
 export class CorpusMaker {
-  /** Words, and how many tokens each has. */
+  /** The words, and the number of tokens of each. */
   readonly #words: string[];
   readonly #tokens: Int32Array;
 
@@ -54,7 +54,7 @@ export class CorpusMaker {
     );
   }
 
-  /** So many different texts, in an order that has nothing to do with their length. */
+  /** Makes `documents` different texts, in an order unrelated to their length. */
   texts(corpus: CorpusName, documents: number): string[] {
     const random = seeded(20_261_124);
     const made = new Set<string>();
@@ -65,7 +65,10 @@ export class CorpusMaker {
     return [...made];
   }
 
-  /** Words from `start` on that have exactly so many tokens: a word that is too long at the end is passed over. */
+  /**
+   * Joins words from `start` on until they have exactly `tokens` tokens; a word that is too long for the rest is
+   * skipped.
+   */
   #text(start: number, tokens: number): string {
     const words: string[] = [];
     for (let at = start, left = tokens; left > 0; at += 1) {
@@ -79,7 +82,7 @@ export class CorpusMaker {
   }
 }
 
-/** One line of NDJSON a text; ids are numbered from `first`. */
+/** The texts as NDJSON, one per line; ids are numbered from `first`. */
 export function documentLines(texts: readonly string[], first = 0): string {
   return texts.map((text, n) => `${JSON.stringify({ id: `d${first + n}`, text })}\n`).join('');
 }

@@ -48,6 +48,6 @@ it.skipIf(!isLinux)('counts the time of a process as Node does (skipped without 
   expect(rssOf(process.pid)).toBeLessThanOrEqual(peakRssOf(process.pid)!);
 });
 
-it('is undefined for a process that is none', () => {
+it('is undefined for a process that does not exist', () => {
   for (const of of [peakRssOf, rssOf, cpuSecondsOf]) expect(of(2 ** 22 + 1)).toBeUndefined();
 });

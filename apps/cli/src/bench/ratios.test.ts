@@ -25,7 +25,7 @@ const report: Report = reportSchema.parse({
   queue: { documents: 1000, cpuMsPer100Documents: 0.4 },
 });
 
-test('ratios are made of what the benchmark prints', () => {
+test('ratios are computed from what the benchmark prints', () => {
   expect(ratiosOf(report)).toEqual({
     'mini, short: E0/N32': 3,
     'mini, short: E1/U': 0.8,
@@ -68,13 +68,13 @@ test('more than 5 % worse is a regress, whichever way is better', () => {
   );
 });
 
-test('what is kept and was not measured is said', () => {
+test('a kept ratio that was not measured is reported', () => {
   const [verdict] = judge({ 'mini, short: E1/U': 0.8 }, {});
   expect(verdict).toMatchObject({ now: undefined, isRegress: false });
   expect(verdictLine(verdict!)).toBe('not measured  mini, short: E1/U (kept: 0.8)');
 });
 
-test('a line says how much worse, and of what', () => {
+test('a line says how much worse which ratio is', () => {
   const [verdict] = judge({ 'mini, short: E1/U': 0.8 }, { 'mini, short: E1/U': 0.6 });
   expect(verdictLine(verdict!)).toBe('REGRESS       mini, short: E1/U: 0.6, kept 0.8, 25.0 % worse');
 });

@@ -25,7 +25,7 @@ it('a row without a limit beside it has no ratio', () => {
   expect(rowOf(about, rounds(900), []).ofU).toBeNull();
 });
 
-it('a row of whole jobs says where their time goes, part by part', () => {
+it('a row of whole jobs says which part takes how much of their time', () => {
   const costs = [40, 20, 30].map((worker) => ({ engines: 500, worker, store: null }));
   const row = rowOf(
     { ...about, who: 'E1' },
@@ -36,7 +36,7 @@ it('a row of whole jobs says where their time goes, part by part', () => {
   expect(cpuLines([row])).toEqual(['short, mini: µs of CPU per document: engines 500, worker 30, store –']);
 });
 
-it('rows are lines of a table, and a legend says who is who', () => {
+it('rows are printed as a table with a legend', () => {
   const [head, line] = rowLines([rowOf({ ...about, rssMB: null }, rounds(12_345), rounds(20_000))]);
   expect(head).toMatch(/^CORPUS {2}MODEL {2}WHO/);
   expect(line).toBe('short   mini   E0      12.3k    1.2k    1.250       –  0.617 (0.62–0.62)  2 engines');

@@ -16,10 +16,10 @@ export interface Row {
   corpus: CorpusName;
   model: string;
   who: Who;
-  /** Tokens without padding; median of the rounds. */
+  /** Tokens per second without padding; median of the rounds. */
   tokensPerSecond: number;
   documentsPerSecond: number;
-  /** Padded over real tokens. */
+  /** Padded tokens relative to real tokens. */
   padding: number;
   /** Peak memory of its processes; for E1, of the worker with its engines. Null if the system does not report it. */
   rssMB: number | null;

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { scaleRows } from './scale-out.ts';
 
 test('a number of workers is compared with one worker of the same round, not with the mean', () => {
-  // The machine was half as fast in the second round, for everyone.
+  // The machine was half as fast in the second round, for every count.
   const rows = scaleRows([
     [10_000, 19_000],
     [5_000, 9_500],

@@ -33,13 +33,13 @@ export interface ScaleRequest {
 /** The result for a number of workers. */
 export interface ScaleRow {
   workers: number;
-  /** Tokens without padding; median of the rounds. */
+  /** Tokens per second without padding; median of the rounds. */
   tokensPerSecond: number;
   /** Relative to one worker's rate in the same round: median, least and greatest. */
   ofOne: { median: number; least: number; greatest: number };
 }
 
-/** About what one engine with one thread gives of the bundled model; only sizes the job. */
+/** Roughly the rate of one engine with one thread for the bundled model; only sizes the job. */
 const TOKENS_PER_SECOND = 15_000;
 const READY_MS = 120_000;
 const GRACE_MS = 35_000;
@@ -126,7 +126,7 @@ async function measureRound(apart: PartsApart, options: RoundOptions): Promise<n
   }
 }
 
-/** Once it has loaded its model; its share of the next job is whole then. */
+/** Waits until the worker has loaded its model, so that it gets its full share of the next job. */
 async function untilReady({ url }: RunningPart, signal: AbortSignal): Promise<void> {
   for (const deadline = Date.now() + READY_MS; ; await sleep(100, undefined, { signal })) {
     const health = await createClient({ url: url ?? '', signal })

@@ -8,12 +8,12 @@ import { DEMO_DOCUMENTS } from '../entries.ts';
 import { presentModelFolders } from '../models-folder.ts';
 import { CorpusMaker } from './corpora.ts';
 
-/** A checkout of the project may have more models beside it, which its tests use as well. */
+/** A checkout of the project may have more models beside it, which its tests also use. */
 const BESIDE_CHECKOUT = join(dirname(DEMO_DOCUMENTS.english), '../../../../shared');
 
 /**
- * Which models there are for a benchmark, and what its processes inherit: the folders of `up`, whatever folder this runs in.
- * Where the user has no models of their own, those beside a checkout are there.
+ * The environment of a benchmark's processes: they use the folders of `up`, whatever folder this runs in. If the user
+ * has no models of their own, those beside the checkout are used.
  */
 export function benchEnvironment(context: Pick<Context, 'config' | 'environment'>): NodeJS.ProcessEnv {
   const { config, environment } = context;
@@ -29,13 +29,13 @@ export function benchEnvironment(context: Pick<Context, 'config' | 'environment'
   };
 }
 
-/** Of the models that figures are kept for, those that are on this machine. */
+/** The wanted models that are on this machine. */
 export async function presentModels(environment: NodeJS.ProcessEnv, wanted: string[]): Promise<string[]> {
   const listed = await listModels(foldersOf(environment));
   return wanted.filter((name) => listed.some((model) => model.name === name && model.available));
 }
 
-/** Corpora by the bundled model's tokenizer, so that they are the same texts for every model. */
+/** Makes corpora by the bundled model's tokenizer, so that every model gets the same texts. */
 export async function loadCorpusMaker(environment: NodeJS.ProcessEnv): Promise<CorpusMaker> {
   const { tokenizerPath: path, maxTokens } = await resolveModel(
     profileSchema.parse({}).model,

@@ -1,6 +1,6 @@
 /**
- * E1: the whole way that a user's documents go, from the upload to the last stored vector, with every process of
- * `embedmill up` on this machine; and how long a query takes meanwhile.
+ * E1: the full pipeline for a user's documents, from the upload to the last stored vector, with every process of
+ * `embedmill up` on this machine; and the latency of queries meanwhile.
  */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
@@ -13,26 +13,26 @@ import type { Stack } from '../stack/stack.ts';
 import { documentSource, submitDocuments } from '../documents/document-source.ts';
 import { childrenOf, cpuSecondsOf, peakRssOf, rssOf } from './process-usage.ts';
 
-/** One job from start to end. */
+/** The figures of one job, from start to end. */
 export interface JobRun {
   documents: number;
   tokens: number;
-  /** Padded over real tokens. */
+  /** Padded tokens relative to real tokens. */
   padding: number;
-  /** CPU time that the processes took, in microseconds a document. */
+  /** CPU time of each process, in microseconds per document. */
   cpu: Processes;
   /** From the first byte sent until the last vector was acknowledged and counted. */
   seconds: number;
 }
 
-/** A figure of each process, of all engines together; null where the system does not tell. */
+/** A figure for each process, and for all engines together; null if the system does not report it. */
 type Processes = Record<'worker' | 'engines' | 'api' | 'store' | 'redis', number | null>;
 
-/** What is in memory at one time of a job, in MB. */
+/** Memory in MB at one moment of a job. */
 export type MemorySample = Processes & {
-  /** Since the job was submitted. */
+  /** Seconds since the job was submitted. */
   seconds: number;
-  /** Settled so far. */
+  /** Documents settled so far. */
   documents: number;
 };
 
@@ -41,7 +41,10 @@ export interface Sampling {
   onSample: (sample: MemorySample) => void;
 }
 
-/** Milliseconds: of queries, each sent a moment after the one before was answered, and of the mean bulk batch. */
+/**
+ * In milliseconds: latency of queries, each sent a moment after the answer to the one before; and the mean time of a
+ * bulk batch.
+ */
 export const latencySchema = z.object({
   queries: z.number(),
   p50: z.number(),
@@ -89,7 +92,7 @@ export class WholeWay {
     }
   }
 
-  /** Embeds the file's documents into a new collection, which is deleted afterwards. */
+  /** Embeds the file's documents into a new collection, and deletes it afterwards. */
   async run(file: string, sampling?: Sampling): Promise<JobRun> {
     const collection = await this.#createCollection();
     try {
@@ -109,7 +112,7 @@ export class WholeWay {
     }
   }
 
-  /** Asks for the vector of one short text again and again while a bulk job runs. */
+  /** Requests the vector of one short text again and again while a bulk job runs. */
   async measureLatency(file: string): Promise<Latency> {
     const collection = await this.#createCollection();
     try {
@@ -135,7 +138,7 @@ export class WholeWay {
     }
   }
 
-  /** Peak memory of the worker with its engines, in bytes; undefined where the system does not tell. */
+  /** Peak memory of the worker with its engines, in bytes; undefined if the system does not report it. */
   get workerRssBytes(): number | undefined {
     const { worker } = this.#stack.processes;
     return worker === null ? undefined : peakRssOf(worker);
@@ -180,7 +183,10 @@ export class WholeWay {
     return this.#ofProcesses(cpuSecondsOf);
   }
 
-  /** A figure of each process, of the engines the sum; null for what is elsewhere, or is not told. */
+  /**
+   * A figure for each process, summed over the engines; null if the process is on another machine or the figure is not
+   * reported.
+   */
   #ofProcesses(figure: (pid: number) => number | undefined): Processes {
     const { worker, api, store, redis } = this.#stack.processes;
     const sum = (pids: (number | null)[]): number | null => {
@@ -214,7 +220,7 @@ export class WholeWay {
   }
 }
 
-/** The difference of two sums of seconds, in microseconds a document. */
+/** The difference of two sums of seconds, in microseconds per document. */
 function costs(before: Processes, after: Processes, documents: number): Processes {
   const cost = (part: keyof Processes): number | null => {
     const [from, to] = [before[part], after[part]];

@@ -28,7 +28,7 @@ const write = (name: string, lines: (object | string)[]) =>
   );
 const read = (split = 'test') => readBeirFolder(folder, split);
 
-test('documents without a text of their own have their title, or are left out', async () => {
+test('a document without text has its title as text, or is left out if it has none', async () => {
   const documents = await Array.fromAsync(corpusDocuments(join(folder, 'corpus.jsonl')));
   expect(documents).toEqual([
     { id: 'a', text: 'A text.', title: 'A title' },
@@ -42,7 +42,7 @@ test('judgments are read from a split’s table, with or without a heading', asy
   await write('qrels/test.tsv', ['query-id\tcorpus-id\tscore', 'q1\ta\t2', 'q1\tb\t0', 'q2\tb\t0']);
   await write('qrels/dev.tsv', ['q2\ta\t1']);
   const { questions } = await read();
-  // A question of which nothing is relevant measures nothing.
+  // A question without relevant documents measures nothing.
   expect(questions).toEqual([
     {
       id: 'q1',
@@ -56,7 +56,7 @@ test('judgments are read from a split’s table, with or without a heading', asy
   expect((await read('dev')).questions.map(({ id }) => id)).toEqual(['q2']);
 });
 
-test('the only table there is will do, and so will JSON', async () => {
+test('a single table is used whatever its split, and judgments may be JSON', async () => {
   await mkdir(join(folder, 'qrels'));
   await write('qrels/train.tsv', ['q1\ta\t1']);
   expect((await read()).questions.map(({ id }) => id)).toEqual(['q1']);
@@ -65,7 +65,7 @@ test('the only table there is will do, and so will JSON', async () => {
   expect((await read()).questions).toMatchObject([{ id: 'q2', relevance: new Map([['3', 1]]) }]);
 });
 
-test('what is missing or cannot be read is said, with its line', async () => {
+test('an error names what is missing or cannot be read, with its line', async () => {
   await expect(read()).rejects.toThrow(/no judgments.*test\.tsv/);
   await write('qrels.tsv', ['q1\ta\t1', 'q2 a 1']);
   await expect(read()).rejects.toThrow(/qrels\.tsv, line 2/);

@@ -14,7 +14,7 @@ export interface BeirFolder {
   questions: Question[];
 }
 
-/** A question that has judgments: how relevant which documents are to it, by their ids; 0 and less is not at all. */
+/** A question with its judgments: how relevant each document is to it, by id; 0 and less means not relevant. */
 export interface Question {
   id: string;
   text: string;
@@ -30,7 +30,7 @@ const qrelsLine = z.looseObject({
   score: z.coerce.number(),
 });
 
-/** Reads questions and judgments; the corpus, which may be large, is left for `corpusDocuments`. */
+/** Reads questions and judgments. The corpus, which may be large, is read by `corpusDocuments`. */
 export async function readBeirFolder(folder: string, split: string): Promise<BeirFolder> {
   const corpus = join(folder, 'corpus.jsonl');
   await access(corpus).catch(() => {
@@ -55,7 +55,7 @@ export interface CorpusDocument {
   title?: string;
 }
 
-/** The corpus as documents to submit. Those without title and text are left out: there is nothing to embed. */
+/** The corpus as documents to submit. Documents without title and text are left out: there is nothing to embed. */
 export async function* corpusDocuments(corpus: string): AsyncGenerator<CorpusDocument> {
   for await (const { _id: id, title, text } of jsonLines(corpus, corpusLine)) {
     const [heading, body] = [title?.trim() ?? '', text?.trim() ?? ''];
@@ -75,7 +75,7 @@ async function readQrels(folder: string, split: string): Promise<Map<string, Map
   const tables = [
     join('qrels', `${split}.tsv`),
     'qrels.tsv',
-    // Where there is no choice, the split's name does not matter.
+    // If there is only one table, the split's name does not matter.
     ...(only.length === 1 ? only.map((name) => join('qrels', name)) : []),
   ];
   for (const name of tables) {
@@ -119,7 +119,7 @@ function jsonOf(line: string): unknown {
   }
 }
 
-/** The lines of a file that are not blank, numbered from 1. */
+/** The non-blank lines of a file, numbered from 1. */
 async function* lines(file: string): AsyncGenerator<{ line: string; number: number }> {
   let number = 0;
   const stream = createReadStream(file);

@@ -10,49 +10,53 @@ import type { BeirFolder, CorpusDocument, Question } from './beir-folder.ts';
 import { taskOf } from './joined-folder.ts';
 import { MODES, type Mode, type ModeName } from './modes.ts';
 
-/** Hits that are looked at: what recall@100 needs. */
+/** The number of hits requested: recall@100 needs a hundred. */
 const DEPTH = 100;
-/** Questions that are asked at the same time. */
+/** The number of questions asked at the same time. */
 const PARALLEL = 4;
 
-/** How well one mode answered, over all questions. */
+/** The quality of one mode over all questions. */
 export interface Run {
   mode: ModeName;
-  /** Where chunks end; null where a document is one chunk. */
+  /** Where chunks end; null if each document is one chunk. */
   boundary: Boundary | null;
   ndcg10: number;
   recall100: number;
   mrr: number;
-  /** 95 % of what another draw of as many questions would give, by bootstrap. */
+  /** 95 % confidence intervals by bootstrap over the questions. */
   intervals: Record<'ndcg10' | 'recall100' | 'mrr', Interval>;
   /**
-   * nDCG@10 less that of the first run, question by question, with its 95 % interval; null of the first itself. Where
-   * several boundaries are compared, less that of the first of them in the same mode.
+   * The mean difference of nDCG@10 to the first run, question by question, with its 95 % interval; null for the first
+   * run itself. If several boundaries are compared, the difference is to the first of them in the same mode.
    */
   beyondFirst: Interval | null;
-  /** Milliseconds a question, on average. */
+  /** The mean per question. */
   milliseconds: number;
 }
 
 export interface EvaluationOptions {
   model: string | undefined;
-  /** Whose words bm25 and bm42 count. */
+  /** The language for bm25 and bm42. */
   language: Language | undefined;
   modes: readonly ModeName[];
-  /** Whether long texts become several chunks, of which the best counts. */
+  /** Whether long texts become several chunks, of which the best one counts. */
   chunking: boolean;
   chunkSize: number | undefined;
   overlap: number | undefined;
-  /** Where chunks end: each is tried, in a collection of its own. By default that of new collections. */
+  /**
+   * Where chunks end: each boundary is tried in a collection of its own. By default, the boundary of new collections.
+   */
   boundaries: readonly Boundary[];
-  /** Texts of the corpus that become one document. */
+  /** The number of texts of the corpus that are joined into one document. */
   join: number;
-  /** Whether vectors of tokens are kept, for reranking. */
+  /** Whether token vectors are kept for reranking. */
   lateInteraction: { poolFactor?: number } | undefined;
 }
 export type Boundary = NonNullable<Extract<Chunking, { mode: 'tokens' }>['boundary']>;
 
-/** Embeds a folder's corpus into collections of its own, asks its questions in each mode, and deletes them again. */
+/**
+ * Embeds a folder's corpus into temporary collections, asks its questions in each mode, and deletes the collections.
+ */
 export async function evaluate(
   context: Context,
   client: Client,

@@ -29,17 +29,17 @@ async function documentsOf(documents: () => AsyncIterable<CorpusDocument>): Prom
   return all;
 }
 
-test('texts are joined in their order, and are as relevant as the most relevant of them', async () => {
+test('texts are joined in order, and a joined text is as relevant as its most relevant part', async () => {
   const { documents, questions } = await taskOf(beir, 2);
   const all = await documentsOf(documents);
   expect(all.map(({ text }) => text)).toEqual(['text a text b', 'text c text d', 'text e']);
   const [{ relevance } = { relevance: new Map<string, number>() }] = questions;
   expect(all.map(({ id }) => relevance.get(id))).toEqual([3, undefined, 2]);
-  // An upload that is tried again reads them once more.
+  // An upload that is retried reads them again.
   expect(await documentsOf(documents)).toEqual(all);
 });
 
-test('one text a document is the folder as it is', async () => {
+test('with one text per document, the folder is unchanged', async () => {
   const { documents, questions } = await taskOf(beir, 1);
   expect((await documentsOf(documents)).map(({ id }) => id)).toEqual(['a', 'b', 'c', 'd', 'e']);
   expect(questions).toBe(beir.questions);

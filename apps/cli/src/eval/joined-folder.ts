@@ -1,14 +1,14 @@
 import { corpusDocuments, type BeirFolder, type CorpusDocument, type Question } from './beir-folder.ts';
 
-/** What an evaluation embeds and asks. */
+/** The documents and questions of an evaluation. */
 export interface EvaluationTask {
   documents: () => AsyncIterable<CorpusDocument>;
   questions: readonly Question[];
 }
 
 /**
- * A folder's task; with `size` above 1 over long documents, each of so many texts of the corpus in its order, as
- * relevant to a question as the most relevant of them: for measuring how texts are cut into chunks.
+ * A folder's task. If `size` is above 1, its documents are long: each joins `size` texts of the corpus in order, and is
+ * as relevant to a question as the most relevant of them. This measures how texts are cut into chunks.
  */
 export async function taskOf({ corpus, questions }: BeirFolder, size: number): Promise<EvaluationTask> {
   if (size === 1) return { documents: () => corpusDocuments(corpus), questions };

@@ -1,16 +1,16 @@
 import type { SearchRequestInput, SparseProfile } from '@embedmill/jobs';
 
-/** What is asked of a search, but for the question. */
+/** A search request without the query. */
 export type ModeRequest = Pick<SearchRequestInput, 'mode' | 'sparse' | 'fusion' | 'rerank'>;
 
 export interface Mode {
   about: string;
   request: ModeRequest;
-  /** Sparse vectors that the collection needs for it. */
+  /** The sparse vectors that the collection needs for this mode. */
   needs: readonly (keyof SparseProfile)[];
 }
 
-/** Ways to search that `eval` compares. */
+/** The modes of search that `eval` compares. */
 export const MODES = {
   dense: { about: 'only the dense model', request: { mode: 'dense' }, needs: [] },
   bm25: { about: 'words', request: { mode: 'sparse', sparse: ['bm25'] }, needs: ['bm25'] },

@@ -1,54 +1,54 @@
-/** What is simulated, and what comes out of it. */
+/** The input and the outcome of a simulation. */
 import type { Priority } from '@embedmill/jobs';
 import { normal, seeded } from '../random.ts';
 
-/** How the cluster is set. Times here and below are in seconds. */
+/** The cluster's settings. Times here and below are in seconds. */
 export interface Cluster {
   workers: number;
   /** EMBEDMILL_WORKER_SHARDS. */
   shardsInHand: number;
-  /** EMBEDMILL_WORKER_LOCK_SECONDS, and of dispatchers EMBEDMILL_API_LOCK_SECONDS. */
+  /** EMBEDMILL_WORKER_LOCK_SECONDS; for dispatchers, EMBEDMILL_API_LOCK_SECONDS. */
   lockSeconds: number;
   /** API replicas. */
   dispatchers: number;
-  /** EMBEDMILL_API_MOST_SHARDS: what may wait for workers, and what a job may have outstanding. */
+  /** EMBEDMILL_API_MOST_SHARDS: the most shards that may wait for workers, and that one job may have outstanding. */
   mostShards: number;
-  /** Between two turns of a dispatcher. */
+  /** The time between two turns of a dispatcher. */
   pollSeconds: number;
-  /** What adding one shard to the queue takes. */
+  /** The time to add one shard to the queue. */
   addSeconds: number;
 }
 
 export interface LoadedJob {
   shards: number;
   submittedAt: number;
-  /** Whose it is: shares have the same weight. All are of one by default. */
+  /** The owner of the job; all shares have the same weight. By default, all jobs belong to one share. */
   share?: string;
   /** `normal` by default. */
   priority?: Priority;
-  /** Of its shards, beside whole ones: 1 by default. */
+  /** Size of its shards relative to full ones: 1 by default. */
   size?: number;
 }
 
 export interface Load {
   jobs: readonly LoadedJob[];
-  /** Mean time of a shard on a device: log-normal, with `sigma` the deviation of its logarithm. */
+  /** Mean time of a shard on a device: log-normal, with `sigma` the standard deviation of its logarithm. */
   shardSeconds: number;
   sigma: number;
-  /** What a shard spends in a worker's hands beside the device. */
+  /** The time that a worker holds a shard without using the device for it. */
   besideSeconds: number;
 }
 
-/** Mean times between failures are of one worker or dispatcher; Infinity where there are none. */
+/** Mean times between failures of one worker or dispatcher; Infinity if there are none. */
 export interface Faults {
   workerMtbf: number;
-  /** Until it is back, with its model loaded. */
+  /** The time until it is back, with its model loaded. */
   workerRestart: number;
-  /** A worker stands still for `freezeSeconds`, or is cut off, and goes on. */
+  /** A worker stands still or is cut off for `freezeSeconds`, then continues. */
   freezeMtbf: number;
   freezeSeconds: number;
   dispatcherMtbf: number;
-  /** Share of tries that give the shard back, because what it needs is away. */
+  /** Share of attempts that return the shard to the queue because a dependency is unavailable. */
   returned: number;
 }
 
@@ -62,28 +62,33 @@ export const NO_FAULTS: Faults = {
 };
 
 export interface Outcome {
-  /** Until the last job has finished. */
+  /** The time until the last job has finished. */
   seconds: number;
   settled: number;
-  /** Shards whose workers died again and again. */
+  /** Shards whose workers died repeatedly. */
   lost: number;
-  /** Runs of shards that did not count: another had the lock, or the worker died with it. */
+  /** Runs of shards that did not count: another worker had the lock, or the worker died during the run. */
   repeated: number;
-  /** Shards on the queue and in workers' hands at the same time: of all jobs, and of one. */
+  /** The most shards that were on the queue or in workers' hands at the same time: of all jobs, and of one job. */
   mostOutstanding: number;
   mostOfOneJob: number;
-  /** Share of the workers' time that their devices were busy, until no shard was left to be claimed. */
+  /** Share of the workers' time in which their devices were busy, until no shard was left to claim. */
   utilisation: number;
-  /** From then to the end. */
+  /** The time from then to the end. */
   tailSeconds: number;
-  /** Jain's index over the largest jobs, of what each had settled when the first of them ended: 1 when all the same. */
+  /**
+   * Jain's index over the largest jobs, of what each had settled when the first of them ended; 1 means all the same.
+   */
   fairness: number;
-  /** The same over the shares whose jobs were all there from the start, of what each had settled when the first of them had all. */
+  /**
+   * Jain's index over the shares whose jobs were all submitted at the start, of what each had settled when the first
+   * share was complete.
+   */
   shareFairness: number;
   jobs: { shards: number; seconds: number }[];
 }
 
-/** Seconds that a shard takes on a device: the same whoever runs it, and however often. */
+/** Seconds that a shard takes on a device: always the same, whichever worker runs it. */
 export function deviceSeconds(load: Pick<Load, 'shardSeconds' | 'sigma'>, shard: number, seed = 1): number {
   const { shardSeconds, sigma } = load;
   const z = normal(seeded(seed + Math.imul(shard + 1, 0x9e3779b1)));

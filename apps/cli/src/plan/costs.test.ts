@@ -25,7 +25,7 @@ import {
   ZVEC_BYTES_A_POINT,
 } from './costs.ts';
 
-/** The constants of plans, measured again. */
+/** Measures the constants of plans again. */
 const TOLERANCE = 0.15;
 const collection: Collection = {
   name: 'documents',
@@ -54,13 +54,16 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test('Redis takes so many bytes for a job and for a shard that is outstanding', async () => {
+test('Redis takes as many bytes for a job and for an outstanding shard as planned', async () => {
   const redis = await startTestRedis();
   closers.push(() => redis.stop());
   const plain = new Redis(redis.url);
   closers.push(async () => plain.disconnect());
   const used = async () => Number(/^used_memory:(\d+)/m.exec(await plain.info('memory'))?.[1]);
-  /** Of all keys with what is in them: `used_memory` counts buffers of connections too, which come and go. */
+  /**
+   * The size of all keys with their contents: `used_memory` would also count the buffers of connections, which come and
+   * go.
+   */
   const stored = async () => {
     const pipeline = plain.pipeline();
     for (const key of await plain.keys('*')) pipeline.memory('USAGE', key, 'SAMPLES', 0);
@@ -84,7 +87,7 @@ test('Redis takes so many bytes for a job and for a shard that is outstanding', 
   const empty = await stored();
   for (let n = 0; n < 300; n += 1) await submit();
   const ofJobs = ((await stored()) - empty) / 300;
-  // Jobs that wait; those that have ended keep their result as well.
+  // These jobs wait; finished jobs also keep their results.
   expect(ofJobs / REDIS_BYTES_A_JOB).toBeGreaterThan(0.7);
   expect(ofJobs / REDIS_BYTES_A_JOB).toBeLessThan(1.3);
 
@@ -123,7 +126,7 @@ test('Redis takes so many bytes for a job and for a shard that is outstanding', 
   expect(bytes / REDIS_BYTES_A_SHARD).toBeLessThan(1 + TOLERANCE);
 });
 
-test('English text has so many bytes a token', async () => {
+test('English text has as many bytes a token as planned', async () => {
   const maker = await loadCorpusMaker({ EMBEDMILL_MODEL_CACHE_DIR: folder });
   const texts = maker.texts('mixed', 2000);
   const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
@@ -131,7 +134,7 @@ test('English text has so many bytes a token', async () => {
   expect(Math.abs(ratio - 1)).toBeLessThan(TOLERANCE);
 });
 
-test('zvec takes so many bytes a point on disk, beside its vector and text', async () => {
+test('zvec takes as many bytes a point on disk as planned, besides its vector and text', async () => {
   const store = await openZvecStore(join(folder, 'vectors'));
   const name = 'documents' as CollectionName;
   await store.createCollection({ ...collection, profile: profileSchema.parse({}) });

@@ -7,7 +7,7 @@ import { writingOf } from './languages.ts';
 
 const ROOT = resolve(import.meta.dirname, '../../../..');
 
-/** Prose of the demo and of the Chinese README, which are other texts than those that the estimates come from. */
+/** Prose of the demo and of the Chinese README; the estimates come from other texts. */
 async function measured(texts: string[]) {
   const path = join(ROOT, 'models/multilingual-e5-small-int8/tokenizer.json.gz');
   const tokenizer = await Tokenizer.load({ path, maxTokens: 512 });

@@ -1,11 +1,11 @@
 import type { Language } from '@embedmill/jobs';
 import { BYTES_A_TOKEN } from './costs.ts';
 
-/** What a text in a language comes to. */
+/** The size of text in a language. */
 export interface Writing {
   /** Characters (code points), white space included. */
   readonly tokensPerCharacter: number;
-  /** In UTF-8. */
+  /** UTF-8 bytes. */
   readonly bytesPerToken: number;
 }
 
@@ -13,10 +13,11 @@ export interface Writing {
 const LATIN: Writing = { tokensPerCharacter: 0.24, bytesPerToken: BYTES_A_TOKEN };
 
 /**
- * By the vocabulary of XLM-R, which multilingual-e5 and bge-m3 have; in English BERT's comes to the same. Measured on the
- * paragraphs of the Debian Administrator's Handbook in each language (the Debian package `debian-handbook`); of Chinese in
- * simplified and traditional characters 0.59 and 0.63 tokens a character, 4.24 and 3.95 bytes a token. Thai, which the handbook
- * is not in, on some 500 sentences of the messages of apt, dpkg, GLib and GTK (`/usr/share/locale/th`).
+ * By the vocabulary of XLM-R, which multilingual-e5 and bge-m3 have; for English, BERT's gives the same. Measured on
+ * the paragraphs of the Debian Administrator's Handbook in each language (the Debian package `debian-handbook`);
+ * Chinese in simplified and traditional characters has 0.59 and 0.63 tokens a character, 4.24 and 3.95 bytes a token.
+ * The handbook has no Thai, which was measured on some 500 sentences of the messages of apt, dpkg, GLib and GTK
+ * (`/usr/share/locale/th`).
  */
 const WRITINGS: Partial<Record<Language, Writing>> = {
   arabic: { tokensPerCharacter: 0.31, bytesPerToken: 5.6 },
@@ -37,5 +38,5 @@ const WRITINGS: Partial<Record<Language, Writing>> = {
   thai: { tokensPerCharacter: 0.28, bytesPerToken: 10.5 },
 };
 
-/** Undefined of a language that was not measured, nor is like one that was. */
+/** Undefined for a language that was neither measured nor is like a measured one. */
 export const writingOf = (language: Language): Writing | undefined => WRITINGS[language];

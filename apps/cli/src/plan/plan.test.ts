@@ -27,7 +27,7 @@ const request = (changes: Partial<PlanRequest> = {}): PlanRequest => ({
   ...changes,
 });
 
-test('a plan by hand', () => {
+test('a plan agrees with the same plan calculated by hand', () => {
   const plan = planOf(request());
   // 98 tokens and two special ones, a million times, at 100,000 a second.
   expect(plan).toMatchObject({ chunks: 1e6, tokens: 1e8, workers: 10 });
@@ -35,12 +35,12 @@ test('a plan by hand', () => {
   expect(plan.shards).toMatchObject({ count: 3907, documents: 256, seconds: 2.56 });
   expect(plan.shards.perSecond).toBeCloseTo(3.907, 6);
   expect(plan.mostShards).toBe(10_000);
-  // 1.5 × (4 × 384 + 280 + 98 × 4.3) and the index's links.
+  // 1.5 × (4 × 384 + 280 + 98 × 4.3), and the index's links.
   expect(plan.store.qdrant.diskBytes / 1e6).toBeCloseTo(1.5 * (1536 + 280 + 421.4) + 151, 0);
   expect(plan.store.qdrant.memoryBytes / 1e6).toBeCloseTo(1.5 * 1536 + 151, 0);
 });
 
-test('workers for so many hours are as few as do it in that time', () => {
+test('a plan for a number of hours has the fewest workers that finish in that time', () => {
   fc.assert(
     fc.property(
       fc.record({
@@ -58,7 +58,7 @@ test('workers for so many hours are as few as do it in that time', () => {
   );
 });
 
-test('quantised vectors take less memory and more disk, sparse ones more of both', () => {
+test('quantised vectors take less memory and more disk, sparse vectors more of both', () => {
   const store = (changes: Partial<PlanRequest>) => planOf(request(changes)).store;
   const [float32, int8, binary] = (['float32', 'int8', 'binary'] as const).map((storage) =>
     store({ storage }),
@@ -73,7 +73,7 @@ test('quantised vectors take less memory and more disk, sparse ones more of both
 });
 
 test.each([30, 400, 3000])(
-  'shards of documents of %i tokens are those that the scan cuts',
+  'documents of %i tokens are planned in the shards that the scan cuts',
   async (tokensPerDocument) => {
     const folder = await mkdtemp(join(tmpdir(), 'embedmill-plan-'));
     try {
@@ -109,14 +109,14 @@ test.each([
   { workers: 3000, tokensPerSecond: 36_000, jobs: 6 },
   { workers: 100, tokensPerSecond: 400_000, jobs: 20 },
 ])(
-  'what is planned for the queue holds where it is simulated, and the time: %o',
+  'the simulation stays within the planned queue and time: %o',
   ({ workers, jobs, ...rest }) => {
     const asked = request({ documents: workers * 30_000, size: { workers }, jobs, ...rest });
     const plan = planOf(asked);
     const { cluster, load } = scenarioOf(asked, plan, { mtbfHours: 24 });
     const outcome = simulate(cluster, load, NO_FAULTS);
     expect(outcome.mostOutstanding).toBeLessThanOrEqual(plan.redis.outstandingShards);
-    // Filling the hands of 3000 workers takes some seconds of the minute that these are.
+    // It takes some seconds until 3000 workers have their hands full, and the whole run takes a minute.
     expect(outcome.utilisation).toBeGreaterThan(0.9);
     const planned = plan.hours * 3600;
     expect(outcome.seconds).toBeGreaterThan(planned * 0.95);
@@ -124,7 +124,7 @@ test.each([
   },
 );
 
-test('what one Redis, zvec or one job cannot do is said', () => {
+test('a plan warns of what one Redis, zvec or one job cannot do', () => {
   expect(planWarnings(planOf(request({ documents: 1e5 })))).toEqual([]);
   const fast = planWarnings(planOf(request({ documents: 1e8, tokensPerSecond: 1e9 }))).join('\n');
   expect(fast).toMatch(/one Redis cannot hand out/);
@@ -135,7 +135,7 @@ test('what one Redis, zvec or one job cannot do is said', () => {
   expect(wide).toMatch(/EMBEDMILL_API_MOST_SHARDS=13\d{3}/);
 });
 
-test('a measured rate is that of texts most alike, and none is made up', () => {
+test('the rate is the one measured with texts of the nearest length, and none is made up', () => {
   expect(measuredRate('all-MiniLM-L6-v2', 'cpu', 15)?.tokensPerChunk).toBe(12);
   expect(measuredRate('all-MiniLM-L6-v2', 'cpu', 60)?.tokensPerChunk).toBe(69);
   expect(measuredRate('all-MiniLM-L6-v2', 'cpu', 9000)?.tokensPerChunk).toBe(256);

@@ -1,4 +1,4 @@
-/** How large a cluster has to be, and how long it takes: pure arithmetic over what was measured. */
+/** How large a cluster has to be and how long it takes: pure arithmetic on measured figures. */
 import type { SparseScheme } from '@embedmill/jobs';
 import { SHARD_LIMITS } from '@embedmill/sources';
 import {
@@ -23,42 +23,42 @@ import {
 
 export interface PlanRequest {
   documents: number;
-  /** Of a document's text, special tokens not counted. */
+  /** Tokens of a document's text, without special tokens. */
   tokensPerDocument: number;
-  /** Of that text. */
+  /** UTF-8 bytes per token of that text. */
   bytesPerToken: number;
-  /** The most a chunk has, special tokens included. */
+  /** The most tokens of a chunk, special tokens included. */
   chunkTokens: number;
   dims: number;
   storage: 'float32' | 'int8' | 'binary';
   sparse: readonly SparseScheme[];
-  /** Of one worker. */
+  /** The rate of one worker. */
   tokensPerSecond: number;
-  /** One of the two is given, the other is what comes out. */
+  /** The given one of the two; the plan computes the other. */
   size: { workers: number } | { hours: number };
-  /** What the documents are submitted as. */
+  /** The number of jobs as which the documents are submitted. */
   jobs: number;
 }
 
 export interface Plan {
   chunks: number;
-  /** Run through the model: what chunks repeat and special tokens included. */
+  /** Tokens run through the model, including overlap and special tokens. */
   tokens: number;
   workers: number;
   /** From the first shard to the last, without the scan. */
   hours: number;
   shards: { count: number; documents: number; bytes: number; seconds: number; perSecond: number };
-  /** Before the first shard of a job, while its source is scanned. */
+  /** The time before the first shard of a job, while its source is scanned. */
   scanHours: number;
   redis: { outstandingShards: number; bytes: number; busy: number };
-  /** EMBEDMILL_API_MOST_SHARDS that lets one job keep all workers busy. */
+  /** The EMBEDMILL_API_MOST_SHARDS that lets one job keep all workers busy. */
   mostShards: number;
-  /** Share of its time that a job's dispatcher adds shards. */
+  /** The share of its time in which a job's dispatcher adds shards. */
   dispatchBusy: number;
-  /** API replicas, each of which scans and dispatches a part of the jobs. */
+  /** API replicas, each of which scans and dispatches some of the jobs. */
   replicas: number;
   spoolBytes: number;
-  /** Points are chunks. Bytes of all of them. */
+  /** Sizes and rates for all points; each chunk is a point. */
   store: {
     pointsPerSecond: number;
     qdrant: { diskBytes: number; memoryBytes: number };
@@ -66,13 +66,13 @@ export interface Plan {
   };
 }
 
-/** What a profile repeats of a chunk in the next one, by default. */
+/** The tokens of a chunk that the next one repeats, by a profile's default. */
 const OVERLAP = 32;
 const SPECIAL_TOKENS = 2;
 export const POLL_SECONDS = 0.1;
 export const SHARDS_IN_HAND = 4;
 export const MOST_SHARDS = 10_000;
-/** A process that is busier than this has no room for what comes unevenly. */
+/** Above this load, a process has no room for bursts. */
 export const BUSY = 0.7;
 
 export function planOf(request: PlanRequest): Plan {
@@ -109,12 +109,12 @@ export function planOf(request: PlanRequest): Plan {
 }
 
 /**
- * Chunks of as many tokens as fit, each but the first repeating the end of the one before. Documents are of many
- * lengths, so of those that need more than one chunk the last is half full on average.
+ * Each chunk has as many tokens as fit; all but the first repeat the end of the one before. Document lengths vary, so
+ * if a document needs more than one chunk, the last is half full on average.
  */
 function chunking({ tokensPerDocument, chunkTokens }: PlanRequest) {
   const room = chunkTokens - SPECIAL_TOKENS;
-  // A profile repeats half a chunk at most.
+  // A profile repeats at most half a chunk.
   const overlap = Math.min(OVERLAP, Math.floor(room / 2));
   const chunksPerDocument =
     tokensPerDocument <= room ? 1 : (tokensPerDocument - overlap) / (room - overlap) + 0.5;
@@ -125,7 +125,7 @@ function chunking({ tokensPerDocument, chunkTokens }: PlanRequest) {
   };
 }
 
-/** Of one document, as a line of NDJSON. */
+/** The bytes of one document as a line of NDJSON. */
 function bytesOf({
   tokensPerDocument,
   bytesPerToken,
@@ -133,7 +133,7 @@ function bytesOf({
   return tokensPerDocument * bytesPerToken + BYTES_AROUND_TEXT;
 }
 
-/** As the scan cuts them: so many documents, or so many bytes, whichever is reached first. */
+/** Shards as the scan cuts them: at a number of documents or of bytes, whichever is reached first. */
 function shardsOf(
   { documents, tokensPerDocument: ownTokens, bytesPerToken, tokensPerSecond, jobs }: PlanRequest,
   { tokensPerDocument, seconds }: { tokensPerDocument: number; seconds: number },
@@ -151,8 +151,9 @@ function shardsOf(
 }
 
 /**
- * Shards on the queue and in workers' hands, at most: one of each job; what workers have in hand, and at their start
- * twice that again, while the lead doubles; and four times what they take between two looks (libs/queue's lead), which are further apart the more a dispatcher has to add. The simulation's tests compare.
+ * The most shards on the queue and in workers' hands: one of each job; what workers have in hand, and at their start
+ * twice that again, while the lead doubles; and four times what they take between two looks (libs/queue's lead), which
+ * are further apart the more a dispatcher has to add. The simulation's tests check this bound.
  */
 function queueOf({ workers, perSecond, jobs }: { workers: number; perSecond: number; jobs: number }) {
   const inHand = workers * SHARDS_IN_HAND;
@@ -195,7 +196,10 @@ function storeOf(
   };
 }
 
-/** Weighted terms of a chunk: of its own words about half its tokens; what SPLADE adds, up to what a profile keeps. */
+/**
+ * Weighted terms of a chunk. Its own words give about half as many terms as it has tokens; SPLADE adds more, up to a
+ * profile's limit.
+ */
 function termsOf(scheme: SparseScheme, tokensPerChunk: number): number {
   switch (scheme) {
     case 'bm25':

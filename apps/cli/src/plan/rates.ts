@@ -1,17 +1,17 @@
 /**
- * How fast a worker embeds, as far as it was measured. Only rates of the whole way are here, with every process on the
- * two CPUs of one machine: what a worker of two CPUs gives in a cluster is no less.
+ * Measured rates of a worker. They all are of the full pipeline, with every process on the two CPUs of one machine; a
+ * worker with two CPUs in a cluster is at least as fast.
  */
 export interface MeasuredRate {
   readonly model: string;
   readonly device: 'cpu';
-  /** Of the texts that it was measured with. */
+  /** Mean tokens of the texts that it was measured with. */
   readonly tokensPerChunk: number;
-  /** Of one worker, without padding. */
+  /** The rate of one worker, without padding. */
   readonly tokensPerSecond: number;
 }
 
-/** Where all of the rates below come from. */
+/** The source of all rates below. */
 export const MEASURED_ON = {
   machine: '2 CPUs of an AMD EPYC (Zen 5, AVX-512 VNNI)',
   date: '2026-11-24',
@@ -19,7 +19,7 @@ export const MEASURED_ON = {
   where: 'docs/performance.md',
 } as const;
 
-/** Mean tokens of the bench's corpora short, mixed and long. */
+/** Mean tokens of the benchmark's corpora short, mixed and long. */
 const LENGTHS = [12, 69, 256] as const;
 
 const rates = (model: string, perSecond: readonly [number, number, number]): MeasuredRate[] =>
@@ -36,7 +36,7 @@ export const MEASURED_RATES: readonly MeasuredRate[] = [
   ...rates('static-minilm-256', [172_000, 866_000, 2_300_000]),
 ];
 
-/** The rate of texts that are most like these in length; undefined where the model was never measured on the device. */
+/** The rate measured with texts of the nearest length; undefined if the model was never measured on this device. */
 export function measuredRate(
   model: string,
   device: string,

@@ -5,7 +5,7 @@ import type { Outcome } from './cluster.ts';
 /** Where a worker's rate comes from. */
 export type RateSource = { by: 'you' } | { by: 'measurement'; tokensPerChunk: number; where: string };
 
-/** The plan for people: what there is, how much of it, and what it comes from. */
+/** The plan as a table for people: each figure with its explanation. */
 export function planLines(request: PlanRequest, plan: Plan, rate: RateSource): string[] {
   const { shards, redis, store, scanHours } = plan;
   const jobs = request.jobs === 1 ? 'one job' : `${grouped(request.jobs)} jobs`;
@@ -55,7 +55,7 @@ export function planLines(request: PlanRequest, plan: Plan, rate: RateSource): s
   );
 }
 
-/** What does not fit, and what to do. */
+/** What will not work, and what to do about it. */
 export function planWarnings(plan: Plan): string[] {
   const { redis, store, scanHours, hours } = plan;
   const warnings: string[] = [];
@@ -82,7 +82,7 @@ export function planWarnings(plan: Plan): string[] {
   return warnings;
 }
 
-/** What the simulation saw. */
+/** The outcome of the simulation as a table. */
 export function simulationLines(request: PlanRequest, plan: Plan, outcome: Outcome): string[] {
   const probe = outcome.jobs.at(-1);
   const rows: [what: string, much: string, from: string][] = [
@@ -128,14 +128,14 @@ function percent(share: number): string {
   return `${percents < 1000 ? percents.toPrecision(percents < 10 ? 2 : 3) : grouped(percents)} %`;
 }
 
-/** A number that may have very many digits: 14.0 million, 202e9. */
+/** Formats a number that may have very many digits: 14.0 million, 202e9. */
 function large(count: number): string {
   if (count < 1e6) return grouped(count);
   if (count < 1e9) return `${(count / 1e6).toPrecision(3)} million`;
   return count < 1e12 ? `${(count / 1e9).toPrecision(3)}e9` : `${(count / 1e12).toPrecision(3)}e12`;
 }
 
-/** Hours as "1.5 h", "12 min", "3.2 days". */
+/** Formats hours: "1.5 h", "12 min", "3.2 days". */
 export function duration(hours: number): string {
   if (hours >= 72) return `${(hours / 24).toPrecision(3)} days`;
   if (hours >= 1) return `${hours.toPrecision(3)} h`;

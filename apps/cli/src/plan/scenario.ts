@@ -10,25 +10,25 @@ export interface Scenario {
   faults: Faults;
 }
 
-/** What is kept of a shard in memory is a few bytes. */
+/** The simulation keeps a few bytes of memory for each shard. */
 const MOST_SHARDS_SIMULATED = 50_000_000;
 const LOCK_SECONDS = 15;
-/** Shards have as many documents, or bytes, so their times differ less than those of texts. */
+/** Shards have about as many documents, or bytes, each, so their times vary less than those of texts. */
 const SIGMA = 0.5;
-/** Reading, looking up and storing a shard. */
+/** The time to read, look up and store a shard. */
 const BESIDE_SECONDS = 0.1;
 const SMALL_JOB_SHARDS = 4;
 
 export interface ScenarioOptions {
-  /** Between failures of one worker. */
+  /** Mean hours between failures of one worker. */
   mtbfHours: number;
-  /** API replicas, other than planned. */
+  /** API replicas, if other than planned. */
   replicas?: number | undefined;
-  /** A fixed bound of each job's shards on the queue, in place of the one that follows the workers. */
+  /** A fixed bound on each job's shards on the queue, instead of the one that follows the workers. */
   bound?: number | undefined;
 }
 
-/** Errors: a usage error where it is too much to simulate. */
+/** Errors: a usage error if there are too many shards to simulate. */
 export function scenarioOf(
   request: PlanRequest,
   plan: Plan,
@@ -61,7 +61,7 @@ export function scenarioOf(
     faults: {
       workerMtbf: mtbfHours * 3600,
       workerRestart: 60,
-      // Cut off for longer than its locks hold, as often as it dies.
+      // A worker is cut off for longer than its locks hold, as often as it dies.
       freezeMtbf: mtbfHours * 3600,
       freezeSeconds: 2 * LOCK_SECONDS,
       dispatcherMtbf: mtbfHours * 3600,

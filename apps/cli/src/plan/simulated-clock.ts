@@ -1,6 +1,6 @@
 /**
- * A simulation's time, and what is to happen: actions, the earliest first, those of the same moment in any order.
- * A binary heap, for tens of millions of them.
+ * A simulation's time and its future actions, earliest first; actions of the same moment run in any order. It is a
+ * binary heap, because there are tens of millions of them.
  */
 export class SimulatedClock {
   /** Seconds since the start. */
@@ -8,7 +8,7 @@ export class SimulatedClock {
   #times = new Float64Array(1024);
   readonly #actions: (() => void)[] = [];
 
-  /** Has something happen after so many seconds; never, where they are infinite. */
+  /** Runs the action after this many seconds; never, if they are infinite. */
   after(seconds: number, action: () => void): void {
     if (seconds === Infinity) return;
     const time = this.now + seconds;
@@ -25,7 +25,7 @@ export class SimulatedClock {
     this.#actions[at] = action;
   }
 
-  /** Goes on to what comes next; false when nothing does. */
+  /** Advances to the next action; false if there is none. */
   step(): boolean {
     const [action] = this.#actions;
     const moved = this.#actions.pop();

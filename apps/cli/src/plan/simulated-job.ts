@@ -2,12 +2,12 @@ import type { Priority } from '@embedmill/jobs';
 import type { WaitingJob } from '@embedmill/queue';
 import type { LoadedJob } from './cluster.ts';
 
-/** Tokens of a whole shard. */
+/** Tokens of a full shard. */
 const SHARD_TOKENS = 65_536;
-/** Shards that a dispatcher reads ahead of the manifest, at most. */
+/** The most shards of the manifest that a dispatcher reads ahead. */
 const READ_AHEAD = 256;
 
-/** A job in the simulation: what its dispatcher knows of it, and how far it is. */
+/** A job in the simulation: what its dispatcher knows of it, and its progress. */
 export class SimulatedJob implements WaitingJob {
   readonly id: string;
   readonly share: string;
@@ -18,12 +18,15 @@ export class SimulatedJob implements WaitingJob {
   /** The number of its first shard. */
   readonly first: number;
   readonly #mostShards: number;
-  /** Shards that were taken, and of them put on the queue, so far; and how many of them are not done. */
+  /**
+   * `cursor`: shards taken so far; `added`: those of them that were put on the queue; `outstanding`: those that are not
+   * done.
+   */
   cursor = 0;
   added = 0;
   outstanding = 0;
   done = 0;
-  /** While what it was given is put on the queue, nothing more is. */
+  /** While the shards of one turn are being added, no more are taken. */
   isBusy = false;
   dispatcher = -1;
   finishedAt: number | undefined;
@@ -50,7 +53,7 @@ export class SimulatedJob implements WaitingJob {
     return this.cursor === this.shards;
   }
 
-  /** Of all its shards that are done. */
+  /** Tokens of all its settled shards. */
   get doneTokens(): number {
     return this.done * this.size;
   }

@@ -4,9 +4,9 @@ export interface WorkerSetting {
   shardsInHand: number;
   /** Seconds that a shard takes on the device. */
   deviceSeconds: (shard: number) => number;
-  /** What it spends in the worker's hands beside that. */
+  /** Seconds that the worker holds a shard after the device is done with it. */
   besideSeconds: number;
-  /** Called when a shard is done; `isHeld`: its lock was, to the end. There is room for another then. */
+  /** Called when a shard is done and there is room for another. `isHeld`: the worker held its lock to the end. */
   onDone: (shard: number, isHeld: boolean) => void;
 }
 
@@ -18,18 +18,19 @@ interface Claim {
 }
 
 /**
- * A worker with one device: shards in hand take turns on it, in the order that they were claimed, and each spends
- * some time beside it. It may die, losing all it has in hand, and be started again; or stand still for a while.
+ * A worker with one device. Its shards take turns on the device in the order in which they were claimed, and each then
+ * takes some time without it. The worker may die, which loses all it has in hand, and be restarted; or stand still for
+ * a while.
  */
 export class SimulatedWorker {
   readonly #clock: SimulatedClock;
   readonly #setting: WorkerSetting;
   #claims = new Set<Claim>();
-  /** Those that wait for the device. */
+  /** Claims that wait for the device. */
   #line: Claim[] = [];
   #deviceSince: number | undefined;
   #busySeconds = 0;
-  /** Steps that were planned before it died or stood still are void. */
+  /** Steps that were planned in an earlier life, before it died or stood still, are void. */
   #life = 0;
   #isAlive = true;
 
@@ -54,7 +55,7 @@ export class SimulatedWorker {
     this.#runDevice();
   }
 
-  /** It dies. What it held is given back by its locks' end. */
+  /** Dies. Returns the shards it held, which become free when their locks expire. */
   die(): number[] {
     const held = this.#heldShards();
     this.#life += 1;
@@ -66,12 +67,12 @@ export class SimulatedWorker {
     return held;
   }
 
-  /** It is started again, with nothing in hand. */
+  /** Restarts, with nothing in hand. */
   revive(): void {
     this.#isAlive = true;
   }
 
-  /** It stands still, and with `losesLocks` finds afterwards that others have its shards, which it names. */
+  /** Stands still. If it `losesLocks`, other workers get the shards it held; these are returned. */
   freeze(seconds: number, losesLocks: boolean): number[] {
     this.#life += 1;
     for (const claim of this.#claims) {

@@ -56,7 +56,7 @@ const failures = fc.record({
   returned: fc.constantFrom(0, 0.2),
 });
 
-test('whatever dies, every shard is settled or lost, once, and no bound is broken', () => {
+test('whatever dies, every shard is settled or lost exactly once, and no bound is broken', () => {
   fc.assert(
     fc.property(clusters, loads, failures, fc.nat(), (set, work, faults, seed) => {
       const outcome = simulate(set, work, faults, seed);
@@ -67,7 +67,7 @@ test('whatever dies, every shard is settled or lost, once, and no bound is broke
       expect(outcome.mostOutstanding).toBeLessThanOrEqual(Math.min(shards, highest));
       for (const { seconds } of outcome.jobs) expect(seconds).toBeGreaterThan(0);
       expect(outcome.seconds).toBeLessThan(Infinity);
-      // A quotient of sums of seconds, which may round upwards.
+      // A quotient of sums of seconds, which may be rounded up.
       expect(outcome.utilisation).toBeLessThanOrEqual(1 + 1e-9);
       expect(outcome.fairness).toBeLessThanOrEqual(1 + 1e-9);
     }),
@@ -75,7 +75,7 @@ test('whatever dies, every shard is settled or lost, once, and no bound is broke
   );
 });
 
-test('without failures nothing is lost or run twice, and it takes no less than the devices do', () => {
+test('without failures, nothing is lost or run twice, and the time is at least what the devices need', () => {
   fc.assert(
     fc.property(clusters, loads, fc.nat(), (set, work, seed) => {
       const outcome = simulate(set, work, NO_FAULTS, seed);
@@ -89,7 +89,7 @@ test('without failures nothing is lost or run twice, and it takes no less than t
   );
 });
 
-test('the same seed gives the same run, another one another', () => {
+test('the same seed gives the same run, another seed another run', () => {
   const run = (seed: number) => simulate(cluster({ workers: 20 }), load([3000]), FAILING, seed);
   expect(run(7)).toEqual(run(7));
   expect(run(8).seconds).not.toBe(run(7).seconds);
@@ -113,7 +113,7 @@ test('jobs of the same size go on at the same rate, and a small one between them
   expect(outcomes.at(-1)?.seconds).toBeLessThan(10);
 });
 
-test('a job goes on within a lock’s time where workers die, and ends soon after its last shard was claimed', () => {
+test('if workers die, a job continues within a lock’s time and ends soon after its last shard is claimed', () => {
   const calm = simulate(cluster(), load([100_000]));
   const failing = simulate(cluster(), load([100_000]), FAILING);
   expect(failing).toMatchObject({ settled: 100_000, lost: 0 });
@@ -133,7 +133,7 @@ test('a shard whose workers die four times is lost, as in the queue', () => {
   });
 });
 
-test('nothing to do, or nobody to do it, is refused', () => {
+test('a simulation without shards or without workers is refused', () => {
   expect(() => simulate(cluster({ workers: 0 }), load([1]))).toThrow(RangeError);
   expect(() => simulate(cluster(), load([]))).toThrow(RangeError);
 });
@@ -145,7 +145,7 @@ test('a thousand million documents can be simulated', { timeout: 600_000 }, () =
   expect(outcome.utilisation).toBeGreaterThan(0.95);
 });
 
-/** So many jobs of so many documents each, of one share. */
+/** Makes `count` jobs of `documents` documents each, all of one share. */
 const jobsOf = (share: string, count: number, documents: number, submittedAt = 0) =>
   Array.from({ length: count }, () => ({
     share,
@@ -157,7 +157,7 @@ const jobsOf = (share: string, count: number, documents: number, submittedAt = 0
 test.each([
   { workers: 4, dispatchers: 1, documents: 1 },
   { workers: 4, dispatchers: 3, documents: 1 },
-  // What 40 workers have in hand, 160 shards, is small only beside more than that.
+  // The 160 shards that 40 workers have in hand are negligible only against larger jobs.
   { workers: 40, dispatchers: 1, documents: 10 },
   { workers: 40, dispatchers: 3, documents: 10 },
 ])(
@@ -176,7 +176,7 @@ test.each([
   },
 );
 
-test('after many small jobs a large one does not fill the queue, and a small one behind it hardly waits on it', () => {
+test('after many small jobs a large one does not fill the queue, and a small one behind it hardly waits', () => {
   const jobs = [...jobsOf('a', 10, 1), ...jobsOf('a', 1, 60_000, 5), ...jobsOf('a', 1, 1, 20)];
   const set = cluster({ workers: 1, shardsInHand: 1 });
   const outcome = simulate(set, load([], { jobs, sigma: 0 }));

@@ -1,12 +1,12 @@
 /**
- * The dispatcher, the queue and its workers as a discrete-event simulation: what apps/api/src/dispatch/dispatcher.ts,
- * libs/queue and BullMQ do with shards, without their documents. It answers what no test can: hundreds of workers, a
- * thousand million documents, failures for hours.
+ * A discrete-event simulation of the dispatcher, the queue and its workers: what apps/api/src/dispatch/dispatcher.ts,
+ * libs/queue and BullMQ do with shards, without the documents. It covers what tests cannot: hundreds of workers, a
+ * thousand million documents, hours of failures.
  *
- * Locks are renewed at every half of their time. Those of a worker that died, or stood still for too long, run out;
- * a check, at every half of that time as well, puts its shards first in line.
+ * Locks are renewed after half their time. The locks of a worker that died, or stood still for too long, expire; a
+ * check, also at every half of the lock time, puts its shards first in line.
  *
- * Invariants: a shard counts once, by whoever holds its lock; every shard is settled or lost; a job has no more
+ * Invariants: a shard counts once, for the holder of its lock; every shard is settled or lost; a job never has more
  * shards outstanding than its bound. The same seed gives the same run.
  */
 import { NO_LEDGER, Room, type RoomLedger } from '@embedmill/queue';
@@ -17,24 +17,23 @@ import { SimulatedJob } from './simulated-job.ts';
 import { SimulatedWorker } from './simulated-worker.ts';
 import { WaitingLine } from './waiting-line.ts';
 
-/** One of the dispatchers. */
 interface Dispatcher {
   readonly room: Room<SimulatedJob>;
   readonly jobs: Set<SimulatedJob>;
-  /** Turns that were planned before something else came up are void. */
+  /** Turns that were planned before the latest one are void. */
   turns: number;
   pause: number;
 }
 
-/** As apps/api's dispatcher has it. */
+/** The same values as in apps/api's dispatcher. */
 const SHORT_PAUSE = 0.01;
 const LEAST_PAUSE = 0.003;
-/** As libs/queue has them. */
+/** The same values as in libs/queue. */
 const MAX_STALLED = 3;
 const ATTEMPTS = 30;
 const LONGEST_PAUSE = 60;
 
-/** Errors: a RangeError where there is nothing to simulate. */
+/** Errors: a RangeError if there are no shards, workers or dispatchers. */
 export function simulate(cluster: Cluster, load: Load, faults: Faults = NO_FAULTS, seed = 1): Outcome {
   return new Simulation(cluster, load, faults, seed).run();
 }
@@ -64,7 +63,7 @@ class Simulation {
   readonly #counts = { settled: 0, lost: 0, repeated: 0, mostOutstanding: 0, mostOfOneJob: 0 };
   #fairness: number | undefined;
   #shareFairness: number | undefined;
-  /** Tokens that shares whose jobs were all there from the start have left. */
+  /** Tokens left of each share whose jobs were all submitted at the start. */
   readonly #leftOf = new Map<string, number>();
   #unfinished: number;
   #names = 0;
@@ -118,7 +117,7 @@ class Simulation {
     return { room, jobs: new Set(), turns: 0, pause: 0 };
   }
 
-  /** Jobs are taken by the dispatcher that has fewest. */
+  /** The dispatcher with the fewest jobs takes it. */
   #takeInHand(job: SimulatedJob): void {
     const [first] = this.#dispatchers.toSorted((a, b) => a.jobs.size - b.jobs.size);
     if (first === undefined) throw new Error('there is no dispatcher');
@@ -148,7 +147,7 @@ class Simulation {
     this.#turnAfter(dispatcher, dispatcher.pause);
   }
 
-  /** Puts on the queue what there is room for; after how many seconds it should do so again. */
+  /** Puts as many shards on the queue as there is room for. Returns the seconds until it should do so again. */
   #give({ room }: Dispatcher): number {
     if (room.jobs === 0) {
       this.#ledger = room.end(this.#ledger);
@@ -181,7 +180,9 @@ class Simulation {
     this.#fairness ??= this.#fairnessNow(job);
   }
 
-  /** One that dies is there again at once, with nothing in hand; its jobs are when their locks have run out. */
+  /**
+   * A dispatcher that dies is replaced at once, with no jobs; its jobs are taken again when their locks have expired.
+   */
   #planDispatcherDeath(n: number): void {
     this.#clock.after(this.#exponential(this.#faults.dispatcherMtbf), () => {
       const dead = this.#dispatchers[n];
@@ -221,7 +222,7 @@ class Simulation {
     this.#withRoom.append(n);
   }
 
-  /** The line is empty; where nothing comes any more, it was the last claim. */
+  /** The line is empty; if no more shards will come, this was the last claim. */
   #noteClaim(): void {
     if (this.#jobs.some((job) => !job.isAllAdded)) return;
     this.#lastClaim = { at: this.#clock.now, busySeconds: this.#busySeconds() };
@@ -262,7 +263,10 @@ class Simulation {
     this.#noteShare(job);
   }
 
-  /** Locks ran out. At the next check their shards are first in line, or lost when it was their last chance. */
+  /**
+   * For shards whose locks expired: the next check puts them first in line, or they are lost if this was their last
+   * chance.
+   */
   #recover(shards: readonly number[]): void {
     if (shards.length === 0) return;
     this.#clock.after(this.#recoverySeconds(), () => {
@@ -280,7 +284,10 @@ class Simulation {
     });
   }
 
-  /** From a death to the check that sees it: a lock was renewed up to half its time ago, a check is as far away. */
+  /**
+   * The time from a death to the check that sees it: a lock was renewed up to half its time ago, and the check comes
+   * within half of that time.
+   */
   #recoverySeconds(): number {
     return this.#cluster.lockSeconds * (this.#between(0.5, 1) + this.#between(0, 0.5));
   }
@@ -308,7 +315,7 @@ class Simulation {
     });
   }
 
-  // What is drawn and what is measured.
+  // Random draws and measurements.
 
   #worker(n: number): SimulatedWorker {
     const { besideSeconds } = this.#load;
@@ -385,7 +392,7 @@ class Simulation {
   }
 }
 
-/** (Σx)² / (n · Σx²), of Jain, Chiu and Hawe, DEC Research Report TR-301 (1984): 1 when all are the same. */
+/** (Σx)² / (n · Σx²), from Jain, Chiu and Hawe, DEC Research Report TR-301 (1984): 1 if all are the same. */
 export function jainsIndex(values: readonly number[]): number {
   const sum = values.reduce((total, one) => total + one, 0);
   return sum ** 2 / (values.length * values.reduce((total, one) => total + one * one, 0));

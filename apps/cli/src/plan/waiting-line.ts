@@ -1,4 +1,4 @@
-/** Numbers in line: first come, first served, but for those that are put in front. */
+/** Numbers in line: first come, first served, except for those put in front. */
 export class WaitingLine {
   #ring = new Int32Array(16);
   #first = 0;
@@ -21,7 +21,7 @@ export class WaitingLine {
     this.#length += 1;
   }
 
-  /** The next one, which leaves the line. */
+  /** Takes the next one off the line. */
   take(): number | undefined {
     if (this.#length === 0) return undefined;
     const number = this.#ring[this.#first];
