@@ -63,7 +63,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console with an issuer of tokens${W
     const page = await browser.open('#/jobs');
     await page.getByRole('button', { name: signIn }).waitFor();
     await page.goto(`${provider.redirectUri}?code=stolen&state=made-up`);
-    await page.getByText('it was not begun in this tab').waitFor();
+    await page.getByText('the sign-in was not started in this tab').waitFor();
     expect(page.url()).not.toContain('stolen');
     expect(provider.exchanges.length).toBe(before);
     await page.context().close();

@@ -1,4 +1,4 @@
-/** Numbers, sizes and times as people of a language read them. */
+/** Numbers, sizes and times, formatted for readers of a language. */
 export type Language = 'en' | 'zh';
 
 const LOCALES: Readonly<Record<Language, string>> = { en: 'en', zh: 'zh-CN' };
@@ -6,31 +6,31 @@ const BYTES = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-/** Up to this many seconds tenths are told, and below one of them milliseconds. */
+/** Below this many seconds, tenths are shown; below one second, milliseconds. */
 const SHORT = 10;
 const TENTH = 0.1;
 
 export interface Format {
-  /** Whole: `12,345`. */
+  /** In full: `12,345`. */
   count: (value: number) => string;
-  /** In few characters: `12.3K`. */
+  /** Compact: `12.3K`. */
   compact: (value: number) => string;
-  /** With so many digits behind the point at most. */
+  /** With at most this many decimal places. */
   decimal: (value: number, digits: number) => string;
-  /** With so many digits behind the point, so that numbers below one another line up. */
+  /** With exactly this many decimal places, so that numbers in a column line up. */
   fixed: (value: number, digits: number) => string;
   percent: (share: number) => string;
   bytes: (value: number) => string;
   /** `40 ms`, `4.2 s`, `3 min 5 s`, `2 h 4 min`, `3 d 2 h`. */
   duration: (seconds: number) => string;
-  /** How long ago, or until when, a time is. */
+  /** How long ago the time was, or how long until then. */
   relative: (time: string, now: number) => string;
-  /** A time as a whole, for titles. */
+  /** The full date and time, for tooltips. */
   time: (time: string) => string;
-  /** Of a time in milliseconds, along the axis of a chart: the hour and minute, or the day. */
+  /** A time in milliseconds as a label on a chart's axis: the hour and minute, or the day. */
   hour: (time: number) => string;
   day: (time: number) => string;
-  /** The name of a language, by its tag. */
+  /** The name of a language, by its BCP 47 tag. */
   language: (tag: string) => string;
 }
 
@@ -68,7 +68,7 @@ export function formatOf(language: Language): Format {
 function bytesText(value: number, locale: string): string {
   const power = value < 1 ? 0 : Math.min(BYTES.length - 1, Math.floor(Math.log10(value) / 3));
   const unit = BYTES[power] ?? 'byte';
-  // Of single bytes the short form is the singular.
+  // For single bytes, the short form would be singular.
   const unitDisplay = power === 0 ? 'long' : 'short';
   const options = { style: 'unit', unit, unitDisplay, maximumSignificantDigits: 3 } as const;
   return new Intl.NumberFormat(locale, options).format(value / 1000 ** power);

@@ -17,7 +17,7 @@ import './style/tables.css';
 import './style/touch.css';
 import { LocaleProvider } from './words/locale.tsx';
 
-/** The console is at `…/console/`, the API's addresses begin one step above. */
+/** The console is at `…/console/`; the API's addresses begin one level up. */
 const session = new Session(sessionStorage);
 const server = new Server(new URL('../', ownAddress()), session);
 await comeBack();
@@ -32,7 +32,7 @@ render(
   root,
 );
 
-/** Where the browser comes back from an issuer, whoever signed in is known before anything is asked. */
+/** If the browser comes back from an issuer, finishes signing in before the first request. */
 async function comeBack(): Promise<void> {
   const page = ownAddress();
   try {
@@ -41,7 +41,7 @@ async function comeBack(): Promise<void> {
     history.replaceState(null, '', `${page.href}${signedIn.hash}`);
     session.enter(signedIn.token);
   } catch (error) {
-    // A code is good for one use, and stays in no history.
+    // A code can be used only once, and must not stay in the history.
     history.replaceState(null, '', page.href);
     session.fail(error instanceof Error ? error.message : String(error));
   }

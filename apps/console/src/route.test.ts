@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { hrefOf, routeOf } from './route.ts';
 
-test('an address leads back to its route, whatever its parts contain', () => {
+test('a routeâs address parses back to the route, whatever its parts contain', () => {
   const href = hrefOf('collections', ['books', 'a/b?c#d %'], { tenant: 'Ä & Ö', filter: '' });
   expect(routeOf(href)).toEqual({
     page: 'collections',
@@ -10,11 +10,11 @@ test('an address leads back to its route, whatever its parts contain', () => {
   });
 });
 
-test('what is no page leads to the overview', () => {
+test('an unknown page leads to the overview', () => {
   for (const hash of ['', '#', '#/', '#/nothing', '#/%E0%A4%A'])
     expect(routeOf(hash)).toEqual({ page: 'overview', parts: [], query: {} });
 });
 
-test('a broken escape is taken as it is', () => {
+test('a malformed escape is kept as it is', () => {
   expect(routeOf('#/jobs/%E0%A4%A').parts).toEqual(['%E0%A4%A']);
 });

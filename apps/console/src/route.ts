@@ -1,6 +1,6 @@
 /**
- * Addresses of pages, behind the `#`: they work below any path, and the server knows nothing of them.
- * `#/jobs/JOB?state=running` is the page `jobs` with the parts `['JOB']` and the query `{state: 'running'}`.
+ * Addresses of pages, in the hash: they work below any path, and the server never sees them. `#/jobs/JOB?state=running`
+ * is the page `jobs` with the parts `['JOB']` and the query `{state: 'running'}`.
  */
 export const PAGES = [
   'overview',
@@ -21,7 +21,7 @@ export interface Route {
   readonly query: Readonly<Record<string, string>>;
 }
 
-/** The route of a location's hash; what is no page leads to the overview. */
+/** The route of a location's hash; an unknown page leads to the overview. */
 export function routeOf(hash: string): Route {
   const [path = '', search = ''] = split(hash.replace(/^#?\/?/, ''), '?');
   const [page = '', ...parts] = path.split('/').map(decoded);
@@ -34,7 +34,7 @@ export function routeOf(hash: string): Route {
   };
 }
 
-/** The address of a page; fields of the query that are empty are left out. */
+/** The address of a page; empty fields of the query are left out. */
 export function hrefOf(
   page: Page,
   parts: readonly string[] = [],
@@ -51,7 +51,7 @@ function split(text: string, by: string): [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** A broken escape in a hash that somebody typed is taken as it is. */
+/** A malformed escape, as in a hash typed by hand, is kept as it is. */
 function decoded(part: string): string {
   try {
     return decodeURIComponent(part);

@@ -8,7 +8,7 @@ interface ButtonProps {
   readonly icon?: IconName;
   readonly kind?: 'primary' | 'danger' | 'plain';
   readonly size?: 'tiny';
-  /** What it is called where it shows an icon alone. */
+  /** The accessible name, if the button shows only an icon. */
   readonly label?: string;
   readonly type?: 'button' | 'submit';
   readonly disabled?: boolean;
@@ -44,7 +44,7 @@ export function Button({
   );
 }
 
-/** A button that puts a text on the clipboard, and says that it has. */
+/** A button that copies a text to the clipboard and confirms it. */
 export function CopyButton({ text, size }: { text: string; size?: 'tiny' }) {
   const { t } = useLocale();
   const [copied, setCopied] = useState(false);
@@ -76,7 +76,7 @@ export function Code({ text }: { text: string }) {
   );
 }
 
-/** Whether the text is on the clipboard: browsers have none where the page came by plain HTTP from another machine. */
+/** Whether the text was copied. Over plain HTTP from another machine, browsers offer no clipboard. */
 async function onClipboard(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);

@@ -5,7 +5,7 @@ import { Loading, ProblemNotice } from './notice.tsx';
 interface CardProps {
   readonly title?: string;
   readonly actions?: ComponentChildren;
-  /** Whether what is in it goes from edge to edge, as tables do. */
+  /** Whether its content extends from edge to edge, as tables do. */
   readonly whole?: boolean;
   readonly children: ComponentChildren;
 }
@@ -47,7 +47,7 @@ export function PageHead({
   );
 }
 
-/** What was loaded, or why not. What came before stays to be seen while the next is on its way. */
+/** Shows what was loaded, or why loading failed. Earlier data stays visible while newer data is loading. */
 export function Shown<T>({
   of: { data, problem, reload },
   children,

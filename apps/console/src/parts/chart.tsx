@@ -9,12 +9,12 @@ export interface Series {
 }
 
 const HEIGHT = 168;
-/** What is longer than this is told by days. */
+/** Longer spans are labelled by day. */
 const DAYS_MS = 3 * 24 * 3600_000;
-/** Names of colours among the tokens. */
+/** CSS variables of the colours. */
 const COLOURS = ['--accent', '--note', '--warn'] as const;
 
-/** Lines over time. `times` are milliseconds. What it shows is also said in words, by `label`. */
+/** A line chart over time. `times` are in milliseconds. `label` says in words what it shows. */
 export function Chart({
   label,
   times,

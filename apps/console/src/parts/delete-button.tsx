@@ -8,7 +8,7 @@ import { Button } from './button.tsx';
 import { Confirm } from './dialog.tsx';
 import { ProblemNotice } from './notice.tsx';
 
-/** Deletes something, after asking, and leads away from its page. */
+/** Deletes something after confirmation, then leaves its page. */
 export function DeleteButton({
   remove: deleteIt,
   title,

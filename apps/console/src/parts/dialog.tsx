@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { useLocale } from '../words/locale.tsx';
 import { Button } from './button.tsx';
 
-/** A window above the page. Escape closes it, where it may be closed. */
+/** A modal dialog. Escape closes it, if it may be closed. */
 export function Dialog({
   title,
   onClose,
@@ -32,7 +32,7 @@ export function Dialog({
   );
 }
 
-/** Asks whether something that cannot be undone is meant. */
+/** Asks to confirm something that cannot be undone. */
 export function Confirm({
   title,
   what,

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 
-/** A label with what it is of. */
+/** A label with its control. */
 export function Field({
   label,
   hint,
@@ -48,7 +48,7 @@ export function Select<Value extends string>({
   );
 }
 
-/** A few choices side by side, of which one is made. */
+/** Choices side by side, of which one is selected. */
 export function Choices<Value extends string>({
   legend,
   value,

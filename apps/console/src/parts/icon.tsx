@@ -1,4 +1,4 @@
-/** Drawings of 24 × 24, by lines. */
+/** 24 × 24 line drawings. */
 const DRAWINGS = {
   overview: 'M4 13a8 8 0 0 1 16 0M12 13l4-4M5 18h14',
   jobs: 'M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01',
@@ -29,7 +29,7 @@ const DRAWINGS = {
 } as const;
 export type IconName = keyof typeof DRAWINGS;
 
-/** Beside a text, or in a button with a label: it says nothing by itself. */
+/** Hidden from assistive technology: it stands beside a text or in a labelled button. */
 export function Icon({ name }: { name: IconName }) {
   return (
     <svg class="icon-image" viewBox="0 0 24 24" aria-hidden="true">

@@ -27,7 +27,7 @@ export function Notice({
   );
 }
 
-/** What went wrong, where, and a way to try again. */
+/** A problem with its details, and a button to try again. */
 export function ProblemNotice({ problem, onRetry }: { problem: Problem; onRetry?: () => void }) {
   const { t } = useLocale();
   const isGone = problem.code === 'unreachable';
@@ -74,7 +74,7 @@ export function Empty({
   );
 }
 
-/** Something is on its way. */
+/** A placeholder while something is loading. */
 export function Loading({ lines = 4 }: { lines?: number }) {
   const { t } = useLocale();
   return (

@@ -3,7 +3,7 @@ export interface Stretch {
   readonly tone?: 'bad' | 'rest';
 }
 
-/** How far something is: stretches of a whole. Without a whole that is known, that it goes on. */
+/** A progress bar in stretches of a whole. Without stretches, the total is unknown and the bar is indeterminate. */
 export function Progress({ label, stretches }: { label: string; stretches: readonly Stretch[] | undefined }) {
   const done = stretches?.reduce((sum, { share }) => sum + share, 0);
   return (

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 
-/** Takes files that are dropped on a part; `handlers` go on that. */
+/** Accepts files dropped on an element; spread `handlers` on it. */
 export function useFileDrop(onFiles: (files: readonly File[]) => void) {
   const [isOver, setIsOver] = useState(false);
   return {

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks';
 
-/** A text that is being typed, once nothing was typed for a moment. */
+/** Debounces a text: returns it once nothing was typed for a moment. */
 export function useSettled(text: string, afterMs = 250): string {
   const [settled, setSettled] = useState(text);
   useEffect(() => {

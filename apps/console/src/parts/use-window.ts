@@ -1,23 +1,23 @@
 import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
-/** Rows beyond the edges that are drawn as well, so that scrolling shows no gaps. */
+/** Rows beyond the visible ones that are also drawn, so that scrolling shows no gaps. */
 const MARGIN = 8;
 
 export interface RowWindow {
   readonly first: number;
-  /** One past the last. */
+  /** Exclusive. */
   readonly end: number;
 }
 
-/** Which rows of one height can be seen. */
+/** The rows to draw for a scroll position; all rows have the same height. */
 export function windowOf(top: number, height: number, rowHeight: number, count: number): RowWindow {
   const first = Math.max(0, Math.floor(top / rowHeight) - MARGIN);
   const end = Math.min(count, Math.ceil((top + height) / rowHeight) + MARGIN);
   return { first: Math.min(first, Math.max(0, count - 1)), end };
 }
 
-/** The rows of a long list that are drawn, as its box is scrolled; `box` goes on that. */
+/** Virtualizes a long list: the rows to draw at the current scroll position. Put `box` on the scrolling element. */
 export function useWindow<Box extends HTMLElement>(
   count: number,
   rowHeight: number,

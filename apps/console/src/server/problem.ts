@@ -1,16 +1,16 @@
 import { EmbedmillError } from '@embedmill/client';
 
-/** What went wrong, as a page tells it. */
+/** A problem as pages show it. */
 export interface Problem {
-  /** A code of the server’s catalogue or of the client’s, or `broken_page`. */
+  /** A code from the server’s catalogue or from the client, or `broken_page`. */
   readonly code: string;
   readonly title: string;
   readonly message: string;
-  /** What is wrong at which place of the request. */
+  /** The details: what is wrong at which path of the request. */
   readonly details: readonly { path: string; message: string }[];
 }
 
-/** What was thrown, whatever it was. */
+/** Converts whatever was thrown. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof EmbedmillError) {
     const { code, status, title, message, details } = error;

@@ -1,13 +1,13 @@
 import { createClient, type Client } from '@embedmill/client';
 import type { Session } from './session.ts';
 
-/** embedmill's API, asked with the session's key: by `client`, which does not ask twice, as the page can. */
+/** embedmill's API, called with the session's key. `client` does not retry; pages can do so themselves. */
 export class Server {
   readonly client: Client;
   readonly session: Session;
   readonly #base: URL;
 
-  /** `base` is where the API's own addresses begin: `https://host/prefix/`. */
+  /** `base` is the root of the API's addresses: `https://host/prefix/`. */
   constructor(base: URL, session: Session) {
     this.#base = base;
     this.session = session;

@@ -10,7 +10,7 @@ function storage(): Storage {
   } as Storage;
 }
 
-test('a key is kept for the tab, until it is left', () => {
+test('a key is kept for the tab until the user signs out', () => {
   const kept = storage();
   new Session(kept).enter('em_a');
   const session = new Session(kept);
@@ -19,7 +19,7 @@ test('a key is kept for the tab, until it is left', () => {
   expect(new Session(kept).state.key).toBeUndefined();
 });
 
-test('a refusal of an older request does not ask for a key again', () => {
+test('a refused request with an older key does not ask for a key again', () => {
   const session = new Session(storage());
   session.refuse(undefined);
   expect(session.state.wanted).toBe(true);

@@ -1,16 +1,16 @@
 /**
- * The key of this tab, which is kept in `sessionStorage` alone and is gone with the tab. A key is asked for when the
- * server first refuses a request without one; pages then ask again, as `version` has moved.
+ * This tab's key. It is kept only in `sessionStorage`, so it is gone with the tab. The console asks for a key when the
+ * server first refuses a request without one; then `version` changes and pages load again.
  */
 const KEY = 'embedmill.key';
 
 export interface SessionState {
   readonly key: string | undefined;
-  /** Whether the server wants a key, or another one. */
+  /** Whether the server requires a key, or a different one. */
   readonly wanted: boolean;
-  /** Why signing in did not work. */
+  /** Why signing in failed. */
   readonly problem?: string;
-  /** Moves when whoever asks is another: what was loaded before is not theirs. */
+  /** Changes with the principal: data that was loaded before belongs to another principal. */
   readonly version: number;
 }
 
@@ -33,7 +33,7 @@ export class Session {
     return () => this.#listeners.delete(listener);
   }
 
-  /** A request was refused that went out with this key; a newer one is not blamed for it. */
+  /** The server refused a request with this key. Does nothing if the key has changed since the request. */
   refuse(key: string | undefined): void {
     if (key === this.#state.key && !this.#state.wanted) this.#change({ ...this.#state, wanted: true });
   }
@@ -43,7 +43,7 @@ export class Session {
     this.#change({ key, wanted: false, version: this.#state.version + 1 });
   }
 
-  /** Asks again, and says why it did not work. */
+  /** Asks for a key again and shows why signing in failed. */
   fail(problem: string): void {
     this.#change({ ...this.#state, wanted: true, problem });
   }

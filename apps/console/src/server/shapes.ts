@@ -1,4 +1,4 @@
-/** What the API answers, by the names that its description gives them, and by those of parts that have none there. */
+/** The types of API responses, under the names of the API's description; parts without a name there are named here. */
 import type { Filter, Profile as ProfileInput, Schemas } from '@embedmill/client';
 
 export type { Filter, ProfileInput };

@@ -40,7 +40,7 @@ afterEach(() => vi.unstubAllGlobals());
 const begin = () => beginSignIn(ISSUER, { page: PAGE, hash: '#/jobs', storage });
 const end = (query: Record<string, string>) => endSignIn(new URLSearchParams(query), { page: PAGE, storage });
 
-test('what is asked for and what the code is exchanged with belong together', async () => {
+test('the code challenge matches the verifier with which the code is exchanged', async () => {
   const to = await begin();
   const query = Object.fromEntries(to.searchParams);
   expect(to.href.startsWith('https://id.example/authorize?tenant=one&')).toBe(true);
@@ -58,11 +58,11 @@ test('what is asked for and what the code is exchanged with belong together', as
   const verifier = body?.get('code_verifier') ?? '';
   expect(createHash('sha256').update(verifier).digest('base64url')).toBe(query['code_challenge']);
   expect(verifier.length).toBe(43);
-  // Once only.
-  await expect(end({ code: 'one', state })).rejects.toThrow('not begun in this tab');
+  // A code can be exchanged only once.
+  await expect(end({ code: 'one', state })).rejects.toThrow('not started in this tab');
 });
 
-test('an answer that was not asked for, or is another issuer’s, is exchanged for nothing', async () => {
+test('an unrequested response, or one from another issuer, is not exchanged', async () => {
   await expect(end({ code: 'one', state: 'x' })).rejects.toThrow('not begun');
   const state = async () => (await begin()).searchParams.get('state') ?? '';
   await state();
@@ -73,7 +73,7 @@ test('an answer that was not asked for, or is another issuer’s, is exchanged f
   expect(asked.some(({ url }) => url.endsWith('/token'))).toBe(false);
 });
 
-test('what the issuer refuses is said in its words', async () => {
+test('an error of the issuer is shown in its words', async () => {
   const state = async () => (await begin()).searchParams.get('state') ?? '';
   await expect(
     end({ error: 'access_denied', error_description: 'not you', state: await state() }),
@@ -83,7 +83,7 @@ test('what the issuer refuses is said in its words', async () => {
   expect(await end({ tab: 'x' })).toBeUndefined();
 });
 
-test('without a client id, a page cannot sign in', () => {
+test('without a client id, the console offers no sign-in', () => {
   const oidc = { ...ISSUER, clientId: null };
   expect(issuerOf({ required: true, keys: true, oidc })).toBeUndefined();
   expect(issuerOf({ required: true, keys: true, oidc: ISSUER })).toEqual(ISSUER);

@@ -1,8 +1,8 @@
 /**
- * Signing in with the issuer that the API trusts: the authorization code flow of OpenID Connect with PKCE (RFC 7636), as
- * a public client has it. What is begun lies in `sessionStorage` until the browser comes back with a code, which is
- * exchanged for the token that then stands in for a key. A state that this tab did not make is refused, and its code is
- * sent nowhere.
+ * Signs in with the issuer that the API trusts: the authorization code flow of OpenID Connect with PKCE (RFC 7636), as
+ * a public client. The pending sign-in is kept in `sessionStorage` until the browser comes back with a code. The code
+ * is exchanged for a token, which then takes the place of a key. A state that this tab did not create is refused, and
+ * its code is sent nowhere.
  */
 import type { SignIn } from './shapes.ts';
 
@@ -16,7 +16,7 @@ interface Begun {
   readonly state: string;
   readonly verifier: string;
   readonly tokenEndpoint: string;
-  /** Where in the console it was begun. */
+  /** The page of the console where it was started. */
   readonly hash: string;
 }
 
@@ -28,7 +28,7 @@ export interface Issuer {
   readonly scopes: readonly string[];
 }
 
-/** The console’s own address, without what follows it. */
+/** The console’s own address, without query and hash. */
 export function ownAddress(): URL {
   return new URL('.', document.baseURI.split(/[?#]/, 1)[0]);
 }
@@ -38,13 +38,15 @@ export function issuerOf({ oidc }: SignIn): Issuer | undefined {
   return { ...oidc, clientId: oidc.clientId };
 }
 
-/** Where the browser is to go; `page` is the console’s own address, which it comes back to. */
+/**
+ * Starts signing in and returns the address to open. `page` is the console’s own address, to which the browser returns.
+ */
 export async function beginSignIn(
   { issuer, audience, clientId, scopes }: Issuer,
   { page, hash, storage }: { page: URL; hash: string; storage: Storage },
 ): Promise<URL> {
-  // Browsers have it on pages that came by HTTPS, or from this machine.
-  if (crypto.subtle === undefined) throw new Error('the page has to come by HTTPS for this');
+  // Browsers offer it only on pages served over HTTPS or from this machine.
+  if (crypto.subtle === undefined) throw new Error('signing in works only if this page is served over HTTPS');
   const { authorization, token } = await endpointsOf(issuer);
   const [state, verifier] = [randomText(), randomText()];
   const begun: Begun = { issuer, clientId, state, verifier, tokenEndpoint: token, hash };
@@ -69,7 +71,7 @@ export interface SignedIn {
   readonly hash: string;
 }
 
-/** What the browser came back with; undefined where it did not come from an issuer. Rejects with what went wrong. */
+/** Finishes signing in; undefined if the browser did not come from an issuer. Rejects with what went wrong. */
 export async function endSignIn(
   query: URLSearchParams,
   { page, storage }: { page: URL; storage: Storage },
@@ -80,8 +82,8 @@ export async function endSignIn(
   storage.removeItem(BEGUN);
   const begun = kept === null ? undefined : (JSON.parse(kept) as Begun);
   if (begun === undefined || query.get('state') !== begun.state)
-    throw new Error('it was not begun in this tab, or too long ago; try again');
-  // RFC 9207: an answer of another issuer’s is none of this one’s.
+    throw new Error('the sign-in was not started in this tab, or too long ago; try again');
+  // RFC 9207: refuses a response from another issuer.
   if ((query.get('iss') ?? begun.issuer) !== begun.issuer) throw new Error('another issuer answered');
   if (code === null) throw new Error(query.get('error_description') ?? error ?? '');
   const { clientId, verifier, tokenEndpoint, hash } = begun;
@@ -102,7 +104,7 @@ export async function endSignIn(
   return { token, hash };
 }
 
-/** OpenID Connect Discovery 1.0: an issuer’s document says whose it is. */
+/** OpenID Connect Discovery 1.0: the document must name this issuer. */
 async function endpointsOf(issuer: string): Promise<{ authorization: string; token: string }> {
   const address = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
   const response = await fetch(address);

@@ -3,8 +3,8 @@ import type { Server } from './server.ts';
 import type { Job } from './shapes.ts';
 
 /**
- * Submits a file to a collection and tells how much of it has gone, which `fetch`, and so the client, cannot.
- * Errors: `EmbedmillError`, or the signal’s reason.
+ * Uploads a file to a collection and reports the bytes sent, which `fetch`, and therefore the client, cannot. Errors:
+ * `EmbedmillError`, or the signal’s reason.
  */
 export function upload(
   server: Server,

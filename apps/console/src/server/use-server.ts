@@ -22,7 +22,7 @@ export function useSession(): SessionState {
 }
 
 export interface Loaded<T> {
-  /** What came last; kept while the next is on its way, or cannot be had. */
+  /** The latest data, kept while newer data is loading or cannot be loaded. */
   readonly data: T | undefined;
   readonly problem: Problem | undefined;
   readonly isLoading: boolean;
@@ -37,8 +37,8 @@ interface Kept<T> {
 }
 
 /**
- * What the server answers, and again when `name` is another, when whoever asks is another, and every `everyMs` while the
- * page is seen. What is on its way when the part goes is aborted. `name` says all that `load` depends on.
+ * Loads data from the server. Loads it again when `name` or the principal changes, and every `everyMs` while the page
+ * is visible. Aborts when the component unmounts. `name` must identify everything that `load` depends on.
  */
 export function useLoaded<T>(
   name: string,
@@ -102,7 +102,7 @@ export interface Action<Args extends unknown[]> {
   readonly problem: Problem | undefined;
 }
 
-/** Something that is done when it is asked for, once at a time; what goes wrong is its problem until it is done again. */
+/** An action that runs on request, one at a time. Its problem is kept until the next run. */
 export function useAction<Args extends unknown[]>(
   act: (client: Client, ...args: Args) => Promise<void>,
 ): Action<Args> {

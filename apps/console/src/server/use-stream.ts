@@ -3,15 +3,15 @@ import { EmbedmillError, type Call } from '@embedmill/client';
 import { problemOf, type Problem } from './problem.ts';
 import { useServer, useSession } from './use-server.ts';
 
-/** `lost`: the connection broke, and is tried again. `ended`: there is nothing more to come. */
+/** `lost`: the connection broke and is being retried. `ended`: nothing more will come. */
 export type StreamState = 'connecting' | 'live' | 'lost' | 'ended';
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 8000;
 
 /**
- * One event stream, for as long as the part is there: what it says is kept as `data`, and where it breaks it is opened
- * again. `end` is the event after which it is over. `name` says all that `call` depends on.
+ * Follows an event stream while the component is mounted. `data` is the latest event; a broken stream is reopened.
+ * `end` is the name of the last event. `name` must identify everything that `call` depends on.
  */
 export function useStream<T>(
   name: string,
@@ -48,7 +48,7 @@ export function useStream<T>(
           }
           update('lost');
         } catch (error) {
-          // What the server refuses it will refuse again; a broken connection comes back.
+          // A refusal would be repeated; a broken connection is retried.
           if (isRefusal(error)) return update('ended', { problem: problemOf(error) });
           update('lost');
         }

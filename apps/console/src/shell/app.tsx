@@ -19,10 +19,10 @@ import { pagesFor, PrincipalProvider } from './principal.tsx';
 import { Sidebar } from './sidebar.tsx';
 import { useRoute } from './use-route.ts';
 
-/** Drawn by few, and large: loaded when it is first asked for. */
+/** Large and rarely used, so it is loaded on demand. */
 const loadMap = async () => (await import('../pages/map/map-page.tsx')).MapPage;
 
-/** The frame around each page: nothing is asked for before it is known who asks, and what they may see. */
+/** The frame around each page. No page loads anything before the principal and its permissions are known. */
 export function App() {
   const route = useRoute();
   const { version, wanted } = useSession();
@@ -101,7 +101,7 @@ function SkipLink() {
   );
 }
 
-/** Where a page stands. As where a page is loaded, reading begins at its beginning. */
+/** The container of a page. As after a page load, focus moves to its beginning. */
 function Main({ place, page, children }: { place: string; page: Page; children: ComponentChildren }) {
   const { t } = useLocale();
   const main = useRef<HTMLElement>(null);

@@ -2,7 +2,7 @@ import { Component, type ComponentChildren } from 'preact';
 import { ProblemNotice } from '../parts/notice.tsx';
 import { problemOf, type Problem } from '../server/problem.ts';
 
-/** A page that breaks is told, and the way to the others stays. */
+/** Shows an error if a page breaks; the navigation stays usable. */
 export class Boundary extends Component<{ children: ComponentChildren }, { problem?: Problem }> {
   static override getDerivedStateFromError(error: unknown): { problem: Problem } {
     return { problem: problemOf(error) };

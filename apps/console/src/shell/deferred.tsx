@@ -6,7 +6,7 @@ import { problemOf, type Problem } from '../server/problem.ts';
 
 type PageComponent = ComponentType<{ route: Route }>;
 
-/** A page whose code comes when it is asked for. */
+/** A page whose code is loaded on demand. */
 export function Deferred({ load, route }: { load: () => Promise<PageComponent>; route: Route }) {
   const [loaded, setLoaded] = useState<{ Page: PageComponent } | { problem: Problem }>();
   useEffect(() => {

@@ -7,7 +7,7 @@ import { beginSignIn, issuerOf, ownAddress, type Issuer } from '../server/sign-i
 import { useAction, useLoaded, useServer, useSession } from '../server/use-server.ts';
 import { useLocale } from '../words/locale.tsx';
 
-/** Asks for a key, once the server has said that it wants one. */
+/** Asks for a key once the server has required one. */
 export function KeyPrompt() {
   const { t } = useLocale();
   const { session } = useServer();

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { PAGES } from '../route.ts';
 import { pagesFor } from './principal.tsx';
 
-test('pages are there for those alone who may use them', () => {
+test('only permitted pages are offered', () => {
   expect(pagesFor({ scopes: ['admin'] }, PAGES)).toEqual([...PAGES]);
   expect(pagesFor({ scopes: ['search'] }, PAGES)).toEqual([
     'overview',

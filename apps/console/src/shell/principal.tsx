@@ -15,7 +15,7 @@ export function PrincipalProvider({
   return <PrincipalContext.Provider value={principal}>{children}</PrincipalContext.Provider>;
 }
 
-/** Who asks. */
+/** The authenticated principal. */
 export function usePrincipal(): Principal {
   const principal = useContext(PrincipalContext);
   if (principal === undefined) throw new Error('nobody is known around this part');
@@ -28,7 +28,7 @@ export function may({ scopes }: Pick<Principal, 'scopes'>, scope: Scope): boolea
   return scopes.includes(scope) || scopes.includes('admin');
 }
 
-/** What a page needs; it is not there for those who lack it. */
+/** The scope that a page requires; it is hidden from principals without it. */
 const NEEDS: Readonly<Record<Page, Scope | undefined>> = {
   overview: undefined,
   jobs: 'submit',
@@ -41,7 +41,7 @@ const NEEDS: Readonly<Record<Page, Scope | undefined>> = {
   keys: 'admin',
 };
 
-/** The pages that are there for somebody, in their order. */
+/** The pages that a principal may use, in order. */
 export function pagesFor(principal: Pick<Principal, 'scopes'>, pages: readonly Page[]): Page[] {
   return pages.filter((page) => {
     const needed = NEEDS[page];

@@ -16,7 +16,7 @@ function Brand() {
   );
 }
 
-/** The way to every page, and the switches. On narrow screens it opens by a button. */
+/** The navigation and the settings. On narrow screens, a button opens it. */
 export function Sidebar({ page, pages }: { page: Page; pages: readonly Page[] }) {
   const { t } = useLocale();
   const [isOpen, setIsOpen] = useState(false);

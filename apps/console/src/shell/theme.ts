@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 export type Theme = 'light' | 'dark';
 const KEPT = 'embedmill.theme';
 
-/** The theme that was chosen, or else the system's, also when that changes. */
+/** The chosen theme, or else the system's, which is followed as it changes. */
 export function useTheme(): { theme: Theme; setTheme: (theme: Theme) => void } {
   const [theme, setTheme] = useState<Theme>(firstTheme);
   useEffect(() => {

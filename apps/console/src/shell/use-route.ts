@@ -15,7 +15,7 @@ export function goTo(page: Page, parts: readonly string[] = [], query: Record<st
   location.hash = hrefOf(page, parts, query);
 }
 
-/** Changes the query of this page without a step for the browser’s way back. */
+/** Changes the query of this page without adding to the browser’s history. */
 export function replaceQuery({ page, parts }: Route, query: Record<string, string>): void {
   history.replaceState(null, '', hrefOf(page, parts, query));
   dispatchEvent(new HashChangeEvent('hashchange'));

@@ -10,7 +10,7 @@ import { shell } from './en/shell.ts';
 import { submit } from './en/submit.ts';
 import { usage } from './en/usage.ts';
 
-/** What the console says in English. `zh.ts` has the same in Chinese. */
+/** The console's texts in English. `zh.ts` has the same in Chinese. */
 export const en = {
   ...shell,
   ...overview,

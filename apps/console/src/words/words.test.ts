@@ -10,7 +10,7 @@ const SOURCES = new URL('..', import.meta.url).pathname;
 const names = (words: object) => Object.keys(words).sort();
 const holes = (text: string) => (text.match(/\{\w+\}/g) ?? []).sort();
 
-test('each language says everything, with the same values in it', () => {
+test('each language has every text, with the same placeholders', () => {
   expect(names(zh)).toEqual(names(en));
   for (const [word, text] of Object.entries(en)) {
     const other = zh[word as keyof typeof zh];
@@ -19,12 +19,12 @@ test('each language says everything, with the same values in it', () => {
   }
 });
 
-test('every word is said somewhere', () => {
+test('every text is used somewhere', () => {
   const text = readdirSync(SOURCES, { recursive: true, encoding: 'utf8' })
     .filter((path) => /\.tsx?$/.test(path) && !path.startsWith('words/') && !/\.test\.tsx?$/.test(path))
     .map((path) => readFileSync(join(SOURCES, path), 'utf8'))
     .join('\n');
-  // Families such as `state.running` are put together from what they are of.
+  // The code builds keys of families such as `state.running` from a prefix.
   const families = [...text.matchAll(/`([a-zA-Z.]+\.)\$\{/g)].map(([, prefix = '']) => prefix);
   const unsaid = Object.keys(en).filter(
     (word) => !text.includes(`'${word}'`) && !families.some((prefix) => word.startsWith(prefix)),
@@ -32,6 +32,6 @@ test('every word is said somewhere', () => {
   expect(unsaid).toEqual([]);
 });
 
-test('values stand where a text names them', () => {
+test('values replace the placeholders of a text', () => {
   expect(filled('{done} of {all} {what}', { done: '1', all: '2' })).toBe('1 of 2 {what}');
 });

@@ -11,7 +11,7 @@ import { submit } from './zh/submit.ts';
 import { usage } from './zh/usage.ts';
 import type { Word } from './words.ts';
 
-/** What the console says in Chinese. `en.ts` has the same in English. */
+/** The console's texts in Chinese. `en.ts` has the same in English. */
 export const zh = {
   ...shell,
   ...overview,

@@ -1,6 +1,6 @@
 import { useLocale } from '../../words/locale.tsx';
 
-/** Where in its document a chunk stands: under which headings, and on which pages. */
+/** The place of a chunk in its document: its headings and pages. */
 export function ChunkPlace({
   headings = [],
   pages = [],

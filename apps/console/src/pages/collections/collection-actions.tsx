@@ -4,7 +4,7 @@ import type { CollectionView } from '../../server/shapes.ts';
 import { may, usePrincipal } from '../../shell/principal.tsx';
 import { useLocale } from '../../words/locale.tsx';
 
-/** The ways from a collection, and its end. */
+/** Links from a collection to other pages, and its deletion. */
 export function CollectionActions({ collection: { name, documents } }: { collection: CollectionView }) {
   const { t, format } = useLocale();
   const principal = usePrincipal();

@@ -18,7 +18,7 @@ import {
 } from './profile-form.ts';
 import { useModels } from './use-collections.ts';
 
-/** Makes a collection. `name` is what it might be called. */
+/** Creates a collection. `name` is the suggested name. */
 export function CollectionForm({
   name = '',
   onMade,

@@ -128,7 +128,7 @@ function Profile({ collection, onChange }: { collection: CountedCollection; onCh
   );
 }
 
-/** Of a dense vector, as it is first looked at. */
+/** Bytes of a dense vector as searches first read it. */
 function bytesOf({ dims, profile: { storage } }: CountedCollection): number {
   switch (storage) {
     case 'float32':

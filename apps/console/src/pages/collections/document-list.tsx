@@ -14,12 +14,12 @@ import { metadataText } from './metadata-text.ts';
 
 const PAGE = 50;
 
-/** A row of the table: a document by its first chunk, or by the one that was found. */
+/** A row of the table: a document with its first chunk, or with the chunk that was found. */
 type Listed = Pick<ListedDocument, 'id' | 'title' | 'text' | 'chunks' | 'metadata'> & {
   readonly tenant?: string | undefined;
 };
 
-/** A collection’s documents: all, or those that a filter lets through, page by page, or those that are nearest to some words. */
+/** A collection’s documents, page by page: all of them, those that match a filter, or those nearest to some words. */
 export function DocumentList({ collection, route }: { collection: CollectionView; route: Route }) {
   const { t } = useLocale();
   const [conditions, setConditions] = useState<readonly Condition[]>([]);

@@ -11,7 +11,7 @@ import { useLocale } from '../../words/locale.tsx';
 
 const TERMS = 14;
 
-/** One document as it is stored: its chunks, where each begins and ends, and the words that weigh in it. */
+/** One stored document: its chunks with their beginnings and ends, and its weighted words. */
 export function DocumentPage({
   collection,
   id,

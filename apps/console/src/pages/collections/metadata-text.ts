@@ -1,4 +1,4 @@
-/** A value of a document's metadata, to be read: a list of plain values without its brackets and quotes. */
+/** A metadata value for display: a list of plain values is shown without brackets and quotes. */
 export function metadataText(value: unknown): string {
   if (typeof value === 'string') return value;
   if (Array.isArray(value) && value.every(isPlain)) return value.join(', ');

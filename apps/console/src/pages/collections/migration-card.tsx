@@ -15,7 +15,7 @@ import { SidesSearch } from './sides-search.tsx';
 import type { Side } from './sides.ts';
 import { useModels } from './use-collections.ts';
 
-/** A collection's way to another model, or to another collection: its two sides, and the steps there are. */
+/** A collection's migration to another model or collection: its two sides and the possible steps. */
 export function MigrationCard({
   collection,
   onChange,
@@ -104,7 +104,7 @@ function Sides({ collection, onChange }: { collection: CollectionView; onChange:
   );
 }
 
-/** What searches use, and what stands beside it: the other model's vectors, or the other collection. */
+/** The side that searches use, and the other side: another model's vectors, or another collection. */
 function sidesOf({ name, vector, profile, other, twin }: CollectionView): readonly [Side, Side] {
   return other === undefined
     ? [
@@ -117,7 +117,7 @@ function sidesOf({ name, vector, profile, other, twin }: CollectionView): readon
       ];
 }
 
-/** What its model is, to be compared with the other side’s. */
+/** The facts of a side's model, for comparison with the other side’s. */
 function SideFacts({ model }: { model: string }) {
   const locale = useLocale();
   const found = useModels().data?.find(({ name }) => name === model);

@@ -10,7 +10,7 @@ import { may, usePrincipal } from '../../shell/principal.tsx';
 import { useLocale, type Locale } from '../../words/locale.tsx';
 import { isName } from './profile-form.ts';
 
-/** What a collection does with its documents, and the other names it goes by. */
+/** A collection's profile and its aliases. */
 export function ProfileCard({
   collection,
   onChange,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { filterableOf, isName, modelFor, NEW_PROFILE, profileOf } from './profile-form.ts';
 
-test('fields to filter by are read as they are written, and what is none is told', () => {
+test('filterable fields are parsed, and the first malformed one is reported', () => {
   expect(filterableOf(' year:integer, author.name : keyword，seen:boolean ')).toEqual({
     ok: true,
     fields: { year: 'integer', 'author.name': 'keyword', seen: 'boolean' },
@@ -10,7 +10,7 @@ test('fields to filter by are read as they are written, and what is none is told
   expect(filterableOf('year:integer, price:money')).toEqual({ ok: false, wrong: 'price:money' });
 });
 
-test('a profile has what was chosen, and else what the server takes by itself', () => {
+test('a profile has only what was chosen, and leaves the rest to the serverâs defaults', () => {
   expect(profileOf({ ...NEW_PROFILE, name: 'books' }, {})).toEqual({
     model: 'all-MiniLM-L6-v2',
     sparse: { bm25: { language: 'english' } },
@@ -32,7 +32,7 @@ test('a profile has what was chosen, and else what the server takes by itself', 
   });
 });
 
-test('names are as the server takes them', () => {
+test('names are checked by the serverâs rules', () => {
   expect(['books', 'a_1-b'].every(isName)).toBe(true);
   expect(['', 'Books', '-a', 'a b', 'x'.repeat(64)].some(isName)).toBe(false);
 });

@@ -1,6 +1,6 @@
 import type { Language, Profile, ProfileInput } from '../../server/shapes.ts';
 
-/** What is asked of whoever makes a collection. */
+/** The fields of the form that creates a collection. */
 export interface ProfileForm {
   readonly name: string;
   readonly language: Spoken;
@@ -9,13 +9,13 @@ export interface ProfileForm {
   readonly bm42: boolean;
   readonly splade: boolean;
   readonly lateInteraction: boolean;
-  /** Tokens; empty: the model’s limit. */
+  /** Tokens; empty means the model’s limit. */
   readonly chunkSize: string;
-  /** `year:integer, author:keyword`. */
+  /** Written as `year:integer, author:keyword`. */
   readonly filterable: string;
 }
 
-/** The languages whose words are known, with their tags of BCP 47. */
+/** The languages that the server can analyse, with their BCP 47 tags. */
 export const LANGUAGE_TAGS = {
   english: 'en',
   chinese: 'zh',
@@ -57,7 +57,7 @@ export const NEW_PROFILE: ProfileForm = {
   filterable: '',
 };
 
-/** The bundled model that reads a language. */
+/** The bundled model for a language. */
 export function modelFor(language: Spoken): string {
   return language === 'english' ? ENGLISH_MODEL : MULTILINGUAL_MODEL;
 }
@@ -70,7 +70,7 @@ export type Filterable =
   | { readonly ok: true; readonly fields: Profile['filterable'] }
   | { readonly ok: false; readonly wrong: string };
 
-/** The fields to filter by, or the first that is not written as `field:type`. */
+/** Parses filterable fields; on failure, names the first that is not written as `field:type`. */
 export function filterableOf(text: string): Filterable {
   const fields: Profile['filterable'] = {};
   for (const part of text.split(/[,，\n]/).map((one) => one.trim())) {
@@ -82,7 +82,7 @@ export function filterableOf(text: string): Filterable {
   return { ok: true, fields };
 }
 
-/** What the server is asked to make. */
+/** The profile to send to the server. */
 export function profileOf(form: ProfileForm, filterable: Profile['filterable']): ProfileInput {
   const { language } = form;
   const chunkSize = Number(form.chunkSize);

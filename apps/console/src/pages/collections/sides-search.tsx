@@ -9,7 +9,7 @@ import { compared, type ComparedHit, type Comparison, type Side } from './sides.
 
 const LIMIT = 10;
 
-/** The same question to both sides of a migration: what each finds, side by side. */
+/** Sends the same query to both sides of a migration and shows their hits side by side. */
 export function SidesSearch({ sides }: { sides: readonly [Side, Side] }) {
   const { t } = useLocale();
   const [query, setQuery] = useState('');
@@ -46,7 +46,7 @@ function Answers({ sides, query }: { sides: readonly [Side, Side]; query: string
   const loaded = useLoaded(`sides ${JSON.stringify([sides, query])}`, async (client, options) => {
     const ask = async ({ collection, vector }: Side) => {
       const request = { query, limit: LIMIT, group: true };
-      // Two models are compared by their vectors alone: words are the same on both sides.
+      // Two models are compared by their dense vectors alone: words are the same on both sides.
       const dense = vector === undefined ? {} : { mode: 'dense' as const, vector };
       return (await client.search(collection, { ...request, ...dense }, options)).hits;
     };

@@ -14,7 +14,7 @@ const hit = (id: string, tenant?: string): Hit => ({
 const places = (side: readonly { hit: Hit; there: number | undefined }[]) =>
   side.map(({ hit: { id }, there }) => [id, there]);
 
-test('each document of a side has its place on the other one', () => {
+test('each document of a side has its rank on the other side', () => {
   const { sides, shared, most } = compared([hit('a'), hit('b'), hit('c')], [hit('c'), hit('a')]);
   expect(places(sides[0])).toEqual([
     ['a', 2],
@@ -28,7 +28,7 @@ test('each document of a side has its place on the other one', () => {
   expect([shared, most]).toEqual([2, 3]);
 });
 
-test('documents of the same id and of two tenants are two', () => {
+test('documents of two tenants with the same id are different documents', () => {
   const { sides, shared } = compared([hit('a', 'acme')], [hit('a', 'umbrella'), hit('a', 'acme')]);
   expect(places(sides[0])).toEqual([['a', 2]]);
   expect(places(sides[1])).toEqual([
@@ -38,6 +38,6 @@ test('documents of the same id and of two tenants are two', () => {
   expect(shared).toBe(1);
 });
 
-test('sides that find nothing share nothing', () => {
+test('sides without hits share nothing', () => {
   expect(compared([], [])).toEqual({ sides: [[], []], shared: 0, most: 0 });
 });

@@ -1,29 +1,29 @@
 import type { Hit } from '../../server/shapes.ts';
 
-/** One side of a migration: what is asked of the API to search it. */
+/** One side of a migration: the parameters of a search on it. */
 export interface Side {
   readonly title: string;
   readonly collection: string;
-  /** Of a migration within one collection. */
+  /** Set for a migration within one collection. */
   readonly vector?: string | undefined;
 }
 
 /** A hit of one side. */
 export interface ComparedHit {
   readonly hit: Hit;
-  /** Its place on the other side, from 1; undefined where that has not found it. */
+  /** Its rank on the other side, from 1; undefined if that side did not find it. */
   readonly there: number | undefined;
 }
 
 export interface Comparison {
   readonly sides: readonly [readonly ComparedHit[], readonly ComparedHit[]];
-  /** How many documents both have found. */
+  /** The number of documents that both sides found. */
   readonly shared: number;
-  /** How many the longer list has. */
+  /** The length of the longer list. */
   readonly most: number;
 }
 
-/** The documents that two sides have found, each with its place on the other side. */
+/** Compares the hits of two sides: each gets its rank on the other side. */
 export function compared(first: readonly Hit[], second: readonly Hit[]): Comparison {
   const sides = [placed(first, second), placed(second, first)] as const;
   return {

@@ -10,7 +10,7 @@ import { useLocale } from '../../words/locale.tsx';
 const LOOK_MS = 5000;
 const TONES = { submitted: 'accent', unchanged: 'good', waiting: 'note', failed: 'bad' } as const;
 
-/** Sources that are looked at by a schedule, with what came of the last looks. */
+/** Watched sources, with the results of their last checks. */
 export function SourcesCard({ collection }: { collection: string }) {
   const { t } = useLocale();
   const loaded = useLoaded(

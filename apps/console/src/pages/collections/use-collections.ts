@@ -6,7 +6,7 @@ export interface Collections {
   readonly aliases: readonly AliasView[];
 }
 
-/** The collections that there are for whoever asks, and the names that stand for them. */
+/** The collections that the caller can see, and their aliases. */
 export function useCollections(): Loaded<Collections> {
   return useLoaded('collections and aliases', async (client, options) => {
     const [collections, aliases] = await Promise.all([

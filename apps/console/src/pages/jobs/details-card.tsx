@@ -7,7 +7,7 @@ import { useLocale } from '../../words/locale.tsx';
 import { isUnfinished } from './job-state.tsx';
 
 const LOOK_MS = 3000;
-/** Reasons that have a text in each language; others come as the server says them. */
+/** Reasons that are translated; others are shown in the server's words. */
 const REASONS = ['queue_paused', 'its_turn', 'room', 'no_worker', 'model_loading'] as const;
 
 /** Why a job waits, where its time goes, and what it used. */
@@ -33,7 +33,7 @@ export function WaitNotice({ waitsFor }: { waitsFor: JobDetails['waitsFor'] }) {
   );
 }
 
-/** Each stage with its part of the whole. */
+/** Each stage with its share of the whole time. */
 export function StagesCard({ details: { stages, usage } }: { details: JobDetails }) {
   const { t, format } = useLocale();
   const whole = stages.reduce((sum, { seconds }) => sum + seconds, 0);

@@ -12,7 +12,7 @@ import { goTo } from '../../shell/use-route.ts';
 import { useLocale } from '../../words/locale.tsx';
 import { isUnfinished } from './job-state.tsx';
 
-/** What may be done to a job as it is now. `onChange` is told of the job as it is then. */
+/** The actions that the job's state allows. `onChange` gets the job after an action. */
 export function JobActions({ job, onChange }: { job: Job; onChange: (job: Job) => void }) {
   const { t } = useLocale();
   const [asks, setAsks] = useState<'cancel' | 'forget'>();

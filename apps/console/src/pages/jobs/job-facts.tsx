@@ -4,7 +4,7 @@ import { Facts, type Fact } from '../../parts/facts.tsx';
 import { hrefOf } from '../../route.ts';
 import { useLocale, type Locale } from '../../words/locale.tsx';
 
-/** What a job is, and what came of its documents. */
+/** A job's settings and the counts of its documents. */
 export function JobFacts({ job }: { job: Job }) {
   const locale = useLocale();
   const { t } = locale;
@@ -53,7 +53,7 @@ const COUNTS = [
   'shards',
 ] as const satisfies readonly (keyof Job)[];
 
-/** Counts that are none say nothing, but for those that everybody looks for. */
+/** Zero counts are left out, except those that everybody looks for. */
 function countsOf(job: Job, { t, format }: Locale): Fact[] {
   return COUNTS.filter((name) => job[name] > 0 || name === 'stored' || name === 'failed').map((name) => [
     t(`count.${name}`),

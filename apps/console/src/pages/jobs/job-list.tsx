@@ -15,9 +15,9 @@ import { JOB_STATES, JobBadge, JobProgress } from './job-state.tsx';
 import { useJobPages, type JobPages, type JobQuery } from './use-job-pages.ts';
 
 const FILTERS = ['text', 'state', 'collection', 'source', 'tenant'] as const;
-/** As `--row` in the styles. */
+/** Equal to `--row` in the styles. */
 const ROW = 56;
-/** How many rows before the end of those that are here the next ones are asked for. */
+/** When this many loaded rows are left below, the next page is requested. */
 const AHEAD = 40;
 
 export function JobList({ route }: { route: Route }) {
@@ -153,7 +153,7 @@ function Table({ jobs, pages: { isMore, more } }: { jobs: readonly Job[]; pages:
   );
 }
 
-/** In place of rows that cannot be seen. */
+/** Takes the place of rows that are outside the window. */
 function Space({ rows }: { rows: number }) {
   if (rows <= 0) return null;
   return (

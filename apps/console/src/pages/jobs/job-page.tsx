@@ -23,7 +23,7 @@ export function JobPage({ id }: { id: string }) {
       api.GET('/api/v1/jobs/{id}/events', { ...init, params: { path: { id } }, parseAs: 'stream' }),
     'end',
   );
-  // An action's answer is newer than the last event, until the next one.
+  // The answer to an action is newer than the last event, until the next event.
   useEffect(() => setFollowed(undefined), [stream.data]);
   const job = followed ?? stream.data;
   if (job === undefined) {
@@ -65,7 +65,7 @@ function Followed({
   );
 }
 
-/** What stands in the job's way, or in the page's. */
+/** Why the job waits, or why the page is out of date. */
 function Waiting({ job, stream }: { job: Job; stream: StreamState }) {
   const { t } = useLocale();
   return (
@@ -95,7 +95,7 @@ function Waiting({ job, stream }: { job: Job; stream: StreamState }) {
   );
 }
 
-/** How far it is, how fast, and until when. */
+/** Progress, rate, and time left. */
 function ProgressCard({ job }: { job: Job }) {
   const { t, format } = useLocale();
   const [samples, setSamples] = useState<readonly Sample[]>([]);

@@ -54,7 +54,7 @@ export function JobProgress({ job }: { job: Job }) {
   return <Progress label={label} stretches={stretchesOf(job)} />;
 }
 
-/** What is stored, what had nothing to be done, and what failed; undefined while the whole is not known. */
+/** The stored, unchanged and failed parts of the progress bar; undefined while the total is unknown. */
 function stretchesOf({ state, documents, done, stored, failed }: Job): Stretch[] | undefined {
   if (documents === 0) return state === 'scanning' ? undefined : [];
   return [

@@ -7,13 +7,13 @@ import { isUnfinished } from './job-state.tsx';
 const LOOK_MS = 4000;
 const TONES = { info: 'note', warn: 'warn', error: 'bad' } as const;
 
-/** What happened to a job, the latest first; the lines themselves are English. */
+/** The job's log, latest first. The entries themselves are in English. */
 export function LogCard({ job }: { job: Job }) {
   const { t, format } = useLocale();
   const loaded = useLoaded(
     `log ${job.id} ${job.state}`,
     (client, options) => client.jobs.log(job.id, options),
-    // What came of its webhook is told later.
+    // The result of its webhook comes after the job's end.
     isUnfinished(job) || job.webhook !== null ? LOOK_MS : undefined,
   );
   return (

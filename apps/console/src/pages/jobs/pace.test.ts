@@ -4,7 +4,7 @@ import { paces, presentPace, sampled, secondsLeft, type Sample } from './pace.ts
 
 const job = (done: number, tokens: number) => ({ documents: 1000, done, tokens, seconds: 10 }) as Job;
 
-test('what comes too soon after a sample, or counts less, is no sample', () => {
+test('an update too soon after a sample, or with a lower count, is not sampled', () => {
   let samples: readonly Sample[] = [];
   for (const [at, done] of [
     [0, 0],
@@ -19,7 +19,7 @@ test('what comes too soon after a sample, or counts less, is no sample', () => {
   ]);
 });
 
-test('the pace is that of the last seconds, and the rest of the job follows from it', () => {
+test('the pace is measured over the last seconds, and the time left follows from it', () => {
   const samples = [0, 10, 20, 30].map((second) => ({ at: second * 1000, done: second ** 2, tokens: second }));
   expect(paces(samples).map(({ documents }) => documents)).toEqual([10, 30, 50]);
   const pace = presentPace(samples);
@@ -27,7 +27,7 @@ test('the pace is that of the last seconds, and the rest of the job follows from
   expect(secondsLeft(job(900, 0), pace)).toBe(2);
 });
 
-test('without a pace the whole time counts; where nothing was done, nothing is known', () => {
+test('without a pace, the average of the whole job is used; without progress, the time left is unknown', () => {
   expect(presentPace([])).toBeUndefined();
   expect(secondsLeft(job(500, 0), undefined)).toBe(10);
   expect(secondsLeft(job(0, 0), undefined)).toBeUndefined();

@@ -1,6 +1,6 @@
 import type { Job } from '../../server/shapes.ts';
 
-/** How far a job was at a time. */
+/** A job's progress at one moment. */
 export interface Sample {
   /** Milliseconds. */
   readonly at: number;
@@ -8,27 +8,27 @@ export interface Sample {
   readonly tokens: number;
 }
 
-/** What a job did a second, between two samples. */
+/** A job's rates per second between two samples. */
 export interface Pace {
   readonly at: number;
   readonly documents: number;
   readonly tokens: number;
 }
 
-/** Samples that are kept, and how close two of them may be. */
+/** The most samples kept, and the least time between two of them. */
 const MOST = 240;
 const LEAST_MS = 400;
-/** How far back the present pace looks. */
+/** The span over which the present pace is measured. */
 const RECENT_MS = 15_000;
 
-/** The samples with one more; those that are too close to the one before are left out. */
+/** Adds a sample, unless it is too close to the one before. */
 export function sampled(samples: readonly Sample[], { done, tokens }: Job, at: number): readonly Sample[] {
   const last = samples.at(-1);
   if (last !== undefined && (at - last.at < LEAST_MS || done < last.done)) return samples;
   return [...samples, { at, done, tokens }].slice(-MOST);
 }
 
-/** From sample to sample. */
+/** The pace between each two consecutive samples. */
 export function paces(samples: readonly Sample[]): Pace[] {
   return samples.slice(1).flatMap((sample, n) => {
     const before = samples[n];
@@ -36,7 +36,7 @@ export function paces(samples: readonly Sample[]): Pace[] {
   });
 }
 
-/** The pace of the last seconds; undefined before there is any. */
+/** The pace over the last seconds; undefined until there are two samples. */
 export function presentPace(samples: readonly Sample[]): Pace | undefined {
   const last = samples.at(-1);
   const first = samples.find(({ at }) => last !== undefined && last.at - at <= RECENT_MS);
@@ -52,7 +52,7 @@ function between(first: Sample, last: Sample): Pace {
   };
 }
 
-/** Seconds until the job is done at this pace, or at that of its whole time; undefined where that is not known. */
+/** Seconds until the job is done, at this pace or else at its average; undefined if unknown. */
 export function secondsLeft({ documents, done, seconds }: Job, pace: Pace | undefined): number | undefined {
   if (documents === 0) return undefined;
   const perSecond = pace !== undefined && pace.documents > 0 ? pace.documents : done / seconds;

@@ -2,5 +2,5 @@ import type { Priority } from '../../server/shapes.ts';
 
 export type { Priority };
 
-/** The first comes before the others. */
+/** Highest priority first. */
 export const PRIORITY_NAMES = ['urgent', 'normal', 'background'] as const satisfies readonly Priority[];

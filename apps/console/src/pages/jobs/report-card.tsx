@@ -11,12 +11,12 @@ import { isUnfinished } from './job-state.tsx';
 import { reportsOf, type ReasonGroup } from './reports.ts';
 import { whatToDo } from './what-to-do.ts';
 
-/** While a job runs, its reports grow. */
+/** How often the reports of a running job are read again. */
 const LOOK_MS = 5000;
 const FIRST_LINES = 20;
 const MORE_LINES = 200;
 
-/** What failed, or was warned of, by its reason, with the lines themselves. */
+/** Failures or warnings grouped by reason, with their lines. */
 export function ReportCard({ job, kind }: { job: Job; kind: 'failures' | 'warnings' }) {
   const { t, format } = useLocale();
   const loaded = useLoaded(
@@ -59,7 +59,7 @@ function Group({
   onRetry,
 }: {
   group: ReasonGroup;
-  /** Absent where nothing can be retried. */
+  /** Absent if nothing can be retried. */
   onRetry: ((selection: RetrySelection) => Promise<void>) | undefined;
 }) {
   const { t, format } = useLocale();
@@ -163,7 +163,7 @@ function Group({
   );
 }
 
-/** Lines say which documents are meant, but of a job of several files, which each have their own. */
+/** Lines identify the documents, except in a job of several files, where each file numbers its own lines. */
 function selectionOf(reports: readonly DocumentReport[]): RetrySelection {
   if (reports.every(({ file }) => file === undefined)) return { lines: reports.map(({ line }) => line) };
   return { ids: reports.flatMap(({ id }) => id ?? []) };

@@ -17,7 +17,7 @@ async function* answered(reports: readonly DocumentReport[], more: number) {
   return more;
 }
 
-test('reports are grouped by their reason, the most first, and those without a name are counted', async () => {
+test('reports are grouped by reason, most frequent first, and unlisted ones are counted', async () => {
   const lines = [report(1, 'empty_text'), report(2, 'engine_crashed', true), report(3, 'empty_text')];
   const found = await reportsOf(answered(lines, 7));
   expect(found.groups.map(({ code, reports, retryable }) => [code, reports.length, retryable])).toEqual([

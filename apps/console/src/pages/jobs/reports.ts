@@ -3,7 +3,7 @@ import type { DocumentReport } from '../../server/shapes.ts';
 export interface ReasonGroup {
   readonly code: string;
   readonly retryable: boolean;
-  /** What is said of the first of them. */
+  /** The message of the first report. */
   readonly message: string;
   readonly reports: readonly DocumentReport[];
 }
@@ -11,11 +11,11 @@ export interface ReasonGroup {
 export interface Reports {
   readonly groups: readonly ReasonGroup[];
   readonly count: number;
-  /** How many there are that are not named. */
+  /** The number of reports that are not listed. */
   readonly more: number;
 }
 
-/** Reports by what they are of, the most first. */
+/** Groups reports by their code, most frequent first. */
 export async function reportsOf(reports: AsyncGenerator<DocumentReport, number>): Promise<Reports> {
   const byCode = new Map<string, DocumentReport[]>();
   let next = await reports.next();

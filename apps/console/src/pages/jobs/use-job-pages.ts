@@ -12,15 +12,15 @@ const LOOK_MS = 4000;
 export interface JobPages {
   readonly jobs: readonly Job[] | undefined;
   readonly problem: Problem | undefined;
-  /** Whether the server has more than `jobs`. */
+  /** Whether the server has more jobs than these. */
   readonly isMore: boolean;
   readonly more: () => void;
   readonly reload: () => void;
 }
 
 /**
- * The jobs that a query finds, the newest first: page after page as `more` asks for them. The first page is looked at
- * again every few seconds, so that new jobs come in at the top and those on it go on.
+ * The jobs that match a query, newest first. `more` loads the next page. The first page is reloaded every few seconds,
+ * so that new jobs appear at the top and its jobs stay up to date.
  */
 export function useJobPages(query: JobQuery): JobPages {
   const { client } = useServer();
@@ -62,7 +62,7 @@ export function useJobPages(query: JobQuery): JobPages {
   return { jobs, problem: first.problem, isMore: next !== null, more, reload: first.reload };
 }
 
-/** The newest as they are now, and behind them those that were loaded before. */
+/** The newest jobs in their current state, followed by the jobs loaded before. */
 export function merged(newest: readonly Job[], before: readonly Job[]): Job[] {
   const ids = new Set(newest.map(({ id }) => id));
   return [...newest, ...before.filter(({ id }) => !ids.has(id))];

@@ -7,7 +7,7 @@ import { useLocale } from '../../words/locale.tsx';
 const LOOK_MS = 5000;
 const TONES = { waiting: 'note', delivered: 'good', failed: 'bad' } as const;
 
-/** Whom a job's end is told, and how often it was tried. */
+/** The webhook that is notified of the job's end, and its attempts. */
 export function WebhookCard({ job }: { job: Job }) {
   const { t, format } = useLocale();
   const now = useNow(5000);

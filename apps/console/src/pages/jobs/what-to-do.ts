@@ -3,7 +3,7 @@ import type { Word } from '../../words/words.ts';
 
 type Code = DocumentReport['code'];
 
-/** What helps against each reason that a document itself can have; the others pass or do not, by their `retryable`. */
+/** The advice for each reason that lies in the document itself. Other reasons are advised by their `retryable`. */
 const TODO = {
   malformed_json: 'todo.line',
   malformed_row: 'todo.line',
@@ -39,7 +39,7 @@ const TODO = {
   text_truncated: 'todo.chunks',
 } as const satisfies Partial<Record<Code, Word>>;
 
-/** What to do about documents that failed, or were warned of, for a reason. */
+/** What to do about documents that failed, or got a warning, for this reason. */
 export function whatToDo(code: string, retryable: boolean): Word {
   if (Object.hasOwn(TODO, code)) return TODO[code as keyof typeof TODO];
   return retryable ? 'todo.retry' : 'todo.mend';

@@ -3,7 +3,7 @@ import { keyCommand, wantedKey, type NewKey } from './key-command.ts';
 
 const NOW = Date.parse('2026-11-30T12:00:00Z');
 
-test('a key’s command has what was chosen, as a shell takes it', () => {
+test('a key’s command has what was chosen, quoted for a shell', () => {
   const key: NewKey = {
     name: 'shop',
     scopes: ['submit', 'search'],
@@ -22,7 +22,7 @@ test('a key’s command has what was chosen, as a shell takes it', () => {
   );
 });
 
-test('of a new key, what was left empty is left out', () => {
+test('empty fields of a new key are left out', () => {
   const key: NewKey = { name: ' shop ', scopes: ['search'], tenant: ' ', collections: '', expiresIn: '' };
   expect(wantedKey(key, NOW)).toEqual({ name: 'shop', scopes: ['search'] });
   expect(wantedKey({ ...key, tenant: 'acme', collections: 'a, b', expiresIn: '30' }, NOW)).toEqual({

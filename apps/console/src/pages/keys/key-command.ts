@@ -3,17 +3,17 @@ import type { KeyView } from '../../server/shapes.ts';
 
 const DAY_MS = 24 * 3600_000;
 
-/** What a new key is to be. */
+/** The fields of the form that creates a key. */
 export interface NewKey {
   readonly name: string;
   readonly scopes: readonly KeyView['scopes'][number][];
   readonly tenant: string;
   readonly collections: string;
-  /** Days; empty: without an end. */
+  /** Days; empty means that it never expires. */
   readonly expiresIn: string;
 }
 
-/** What the server is asked to make. */
+/** The key to request from the server. */
 export function wantedKey({ name, scopes, tenant, collections, expiresIn }: NewKey, now: number): ApiKey {
   const names = collections.split(/[,\s]+/).filter((one) => one !== '');
   return {
@@ -25,7 +25,7 @@ export function wantedKey({ name, scopes, tenant, collections, expiresIn }: NewK
   };
 }
 
-/** The command that adds such a key to the keys file, which the server itself does not write. */
+/** The command that adds this key to the keys file, which the server itself does not write. */
 export function keyCommand({ name, scopes, tenant, collections, expiresIn }: NewKey, now: number): string {
   const expires = new Date(now + Number(expiresIn) * DAY_MS).toISOString().slice(0, 10);
   return [
@@ -38,7 +38,7 @@ export function keyCommand({ name, scopes, tenant, collections, expiresIn }: New
   ].join(' ');
 }
 
-/** As a shell takes it. */
+/** Quotes the text for a shell, if necessary. */
 function quoted(text: string): string {
   return /^[\w.,@-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

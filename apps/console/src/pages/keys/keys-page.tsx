@@ -9,7 +9,7 @@ import { useAction, useLoaded } from '../../server/use-server.ts';
 import { useLocale } from '../../words/locale.tsx';
 import { NewKeyCard } from './new-key-card.tsx';
 
-/** Which keys there are; one more is made here, and those that were made here are revoked. */
+/** Lists the keys, creates new ones, and revokes those that were created here. */
 export function KeysPage() {
   const { t } = useLocale();
   const loaded = useLoaded('keys', (client, options) => client.keys.list(options));

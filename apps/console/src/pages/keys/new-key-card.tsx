@@ -18,7 +18,7 @@ const NOTHING: NewKey = {
   expiresIn: '',
 };
 
-/** What the command makes while nothing else is said. */
+/** What the command creates until the form is changed. */
 const FIRST: NewKey = {
   name: 'admin',
   scopes: ['admin'],
@@ -27,7 +27,7 @@ const FIRST: NewKey = {
   expiresIn: '',
 };
 
-/** Makes a key, which is shown this once; or says the command that adds it to the keys file. */
+/** Creates a key, which is shown only once; or shows the command that adds it to the keys file. */
 export function NewKeyCard({ onMade }: { onMade: () => void }) {
   const { t } = useLocale();
   const { everyone } = usePrincipal();

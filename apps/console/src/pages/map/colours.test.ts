@@ -3,7 +3,7 @@ import { clusterColours, coloursOf } from './colours.ts';
 
 const names = (value: unknown) => String(value);
 
-test('the most frequent values have colours of their own, and those that are equal have the same', () => {
+test('the most frequent values each have a colour of their own', () => {
   const { colours, legend } = coloursOf(['a', 'b', 'a', null], names);
   expect(colours[0]).toBe(colours[2]);
   expect(new Set(colours).size).toBe(3);
@@ -14,7 +14,7 @@ test('the most frequent values have colours of their own, and those that are equ
   ]);
 });
 
-test('numbers of many values go in steps that have as many points each', () => {
+test('many distinct numbers are divided into steps with equally many points', () => {
   const { colours, legend } = coloursOf(
     Array.from({ length: 100 }, (_, n) => n),
     names,
@@ -29,7 +29,7 @@ test('numbers of many values go in steps that have as many points each', () => {
   expect(colours[0]).not.toBe(colours[99]);
 });
 
-test('clusters have their names and counts, and colours that come again where there are many', () => {
+test('clusters have names, counts and colours, which repeat if there are many clusters', () => {
   const clusters = Array.from({ length: 24 }, (_, n) => n % 12);
   const { colours, legend } = clusterColours(
     clusters,

@@ -1,6 +1,8 @@
 export type MapValue = string | number | boolean | null;
 
-/** Told apart by people who see colours in different ways (after Okabe and Ito), light and dark grounds alike. */
+/**
+ * People with different colour vision can tell these colours apart (after Okabe and Ito), on light and dark grounds.
+ */
 const PALETTE = [
   '#0072b2',
   '#e69f00',
@@ -14,17 +16,20 @@ const PALETTE = [
   '#4c8c2b',
 ];
 const OTHERS = '#8c8f8a';
-/** From the least to the most. */
+/** From least to greatest. */
 const RAMP = ['#31688e', '#26828e', '#35b779', '#a0c53a', '#e8a70c'];
 
 export interface Colouring {
   /** The colour of each point. */
   readonly colours: readonly string[];
-  /** What the colours stand for; numbers by where each colour begins. */
+  /** What the colours stand for; for numbers, where the range of each colour begins. */
   readonly legend: readonly { readonly colour: string; readonly name: string; readonly count: number }[];
 }
 
-/** Neighbours in number have other colours; where there are more clusters than colours, these come again. */
+/**
+ * Clusters with consecutive numbers have different colours; if there are more clusters than colours, the colours
+ * repeat.
+ */
 export function clusterColours(clusters: readonly number[], names: readonly string[]): Colouring {
   const colourOf = (cluster: number) => PALETTE[cluster % PALETTE.length] ?? OTHERS;
   const counts = names.map(() => 0);
@@ -35,7 +40,9 @@ export function clusterColours(clusters: readonly number[], names: readonly stri
   };
 }
 
-/** Each of the most frequent values has a colour; numbers of many values go from one end to the other. */
+/**
+ * Each of the most frequent values has a colour. If there are many distinct numbers, they are coloured along a ramp.
+ */
 export function coloursOf(values: readonly MapValue[], nameOf: (value: MapValue) => string): Colouring {
   const numbers = values.filter((value) => typeof value === 'number');
   const distinct = new Set(values);

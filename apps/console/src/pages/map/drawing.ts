@@ -7,20 +7,20 @@ export interface Drawn {
   readonly colours: readonly string[];
   /** The points of each colour. */
   readonly byColour: ReadonlyMap<string, readonly number[]>;
-  /** Points that stand out; where there are any, the others step back. */
+  /** Highlighted points; if there are any, the others fade. */
   readonly lit: ReadonlySet<number>;
-  /** The lasso, as far as it is drawn. */
+  /** The lasso as drawn so far. */
   readonly line: readonly Place[];
   readonly view: View;
   readonly width: number;
   readonly height: number;
 }
 
-/** Names of clusters that are shown, the largest. */
+/** The most cluster names shown; the largest clusters come first. */
 const NAMES = 14;
 const NAME_WORDS = 2;
 
-/** Draws the map as it is seen: its points, above them the names of clusters, and the lasso. */
+/** Draws the map: its points, the names of clusters above them, and the lasso. */
 export function draw(canvas: HTMLCanvasElement, raster: PointRaster, drawn: Drawn): void {
   const { width, height, line, view } = drawn;
   const ratio = devicePixelRatio;
@@ -28,7 +28,7 @@ export function draw(canvas: HTMLCanvasElement, raster: PointRaster, drawn: Draw
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
   }
-  // Its pixels are made by the processor, and stay there: copied to a graphics card and back, they take longer.
+  // The CPU computes the pixels. Keep the canvas in main memory, since copying to the GPU and back takes longer.
   const context = canvas.getContext('2d', { willReadFrequently: true });
   if (context === null) return;
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -66,13 +66,13 @@ function drawPoints(context: CanvasRenderingContext2D, raster: PointRaster, draw
   raster.put(context);
 }
 
-/** Points are larger where there are fewer of them. */
+/** Points are larger if there are fewer of them. */
 function sizeOf(count: number, { scale }: View): number {
   const usual = count > 20_000 ? 1.5 : count > 4000 ? 2.5 : 4;
   return Math.min(8, usual * Math.max(1, Math.log10(scale)));
 }
 
-/** The names of the largest clusters, as far as they do not cover one another. */
+/** The names of the largest clusters, unless they would cover one another. */
 function drawNames(
   context: CanvasRenderingContext2D,
   { map, view, width, height }: Drawn,
@@ -88,7 +88,7 @@ function drawNames(
     const at = toScreen(view, { x, y });
     if (name === '' || at.x < 0 || at.y < 0 || at.x > width || at.y > height) continue;
     const extent = context.measureText(name).width;
-    // Whole, also at an edge.
+    // The name is shown in full, even at an edge.
     const edge = extent / 2 + 4;
     const place = { x: Math.max(edge, Math.min(width - edge, at.x)), y: at.y };
     const covers = taken.some(

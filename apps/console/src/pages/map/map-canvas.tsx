@@ -7,15 +7,15 @@ import { PointRaster } from './point-raster.ts';
 import { PointGrid } from './point-grid.ts';
 import { fitted, panned, toMap, zoomed, type Place, type View } from './view.ts';
 
-/** How near to a point, in pixels, the pointer is on it. */
+/** How close to a point, in pixels, the pointer must be. */
 const NEAR = 10;
 const STEP = 60;
 const ZOOM = 1.25;
 const BUTTON_ZOOM = 1.6;
 
 /**
- * The map’s drawing. The pointer drags it, the wheel and buttons zoom, and with `isLasso` a line is drawn around points;
- * arrows, + and − do the same by keyboard. Each change is drawn with the next frame.
+ * The map’s canvas. Dragging moves it; the wheel and the buttons zoom. With `isLasso`, dragging draws a line around
+ * points. The arrow keys, + and − move and zoom it by keyboard. Each change is drawn in the next frame.
  */
 export function MapCanvas({
   map,
@@ -54,7 +54,7 @@ export function MapCanvas({
       const at = placeOf(event);
       setView((before) => before && zoomed(before, event.deltaY < 0 ? ZOOM : 1 / ZOOM, at));
     };
-    // Not by a property: it has to be able to stop the page from scrolling.
+    // Not as a property: a passive listener could not stop the page from scrolling.
     element.addEventListener('wheel', turn, { passive: false });
     return () => {
       sizes.disconnect();

@@ -15,10 +15,10 @@ import { useCollections } from '../collections/use-collections.ts';
 import { MapView } from './map-view.tsx';
 
 const LOOK_MS = 1500;
-/** Fields whose values a map carries, at most. */
+/** The most fields whose values a map carries. */
 const MOST_FIELDS = 8;
 
-/** A collection as a picture: `#/map/COLLECTION`. */
+/** A collection as a map: `#/map/COLLECTION`. */
 export function MapPage({ route }: { route: Route }) {
   const { t } = useLocale();
   const loaded = useCollections();

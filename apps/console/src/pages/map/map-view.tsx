@@ -14,7 +14,7 @@ const CLUSTER = ' cluster';
 const HITS = 100;
 const LISTED = 100;
 
-/** The drawing with what can be asked of it: colours, hits of a search, a lasso. */
+/** The map with its tools: colours, search hits, a lasso. */
 export function MapView({
   map,
   collection,
@@ -124,7 +124,7 @@ export function MapView({
   );
 }
 
-/** Where on the map hits are; those that it does not have are left out. */
+/** The places of hits on the map; hits that are not on it are left out. */
 function pointsOf(map: MapPoints, hits: readonly Hit[]): number[] {
   const byChunk = new Map(map.documents.map((document, n) => [`${map.chunks[n]} ${document}`, n]));
   return hits.flatMap(({ id, chunk }) => byChunk.get(`${chunk.index} ${id}`) ?? []);

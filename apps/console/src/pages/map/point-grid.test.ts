@@ -5,7 +5,7 @@ const side = 40;
 const xs = Array.from({ length: side * side }, (_, n) => n % side);
 const ys = Array.from({ length: side * side }, (_, n) => Math.floor(n / side));
 
-test('the nearest point is found, or none where none is near', () => {
+test('the nearest point is found, or none if none is near', () => {
   const grid = new PointGrid(xs, ys);
   expect(grid.nearest({ x: 7.2, y: 3.1 }, 0.5)).toBe(3 * side + 7);
   expect(grid.nearest({ x: 7.5, y: 3.5 }, 0.5)).toBeUndefined();
@@ -14,7 +14,7 @@ test('the nearest point is found, or none where none is near', () => {
   expect(new PointGrid([1, 1], [2, 2]).nearest({ x: 1, y: 2 }, 1)).toBe(1);
 });
 
-test('a line around points has those inside', () => {
+test('a closed line selects the points inside it', () => {
   const grid = new PointGrid(xs, ys);
   const square = [
     { x: -0.5, y: -0.5 },

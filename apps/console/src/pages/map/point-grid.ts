@@ -1,11 +1,11 @@
 import { span, type Place } from './view.ts';
 
-/** Points a cell, on average. */
+/** Average number of points per cell. */
 const PER_CELL = 8;
-/** Cells along the longer side, at most: where all points are at few places, cells would be too small. */
+/** The most cells along the longer side: if all points are in few places, cells would otherwise be too small. */
 const MOST_CELLS = 400;
 
-/** Points by where they are, so that the nearest one is found without looking at all. */
+/** A grid index of points, so that the nearest one is found without looking at all of them. */
 export class PointGrid {
   readonly #xs: readonly number[];
   readonly #ys: readonly number[];
@@ -32,7 +32,7 @@ export class PointGrid {
     }
   }
 
-  /** The point that is nearest to a place, and no further than `within`. */
+  /** The point nearest to a place and at most `within` away. */
   nearest({ x, y }: Place, within: number): number | undefined {
     let best: number | undefined;
     let least = within;
@@ -52,7 +52,7 @@ export class PointGrid {
     return best;
   }
 
-  /** The points inside of a line that is drawn around them. */
+  /** The points inside a closed line. */
   inside(line: readonly Place[]): number[] {
     if (line.length < 3) return [];
     return this.#xs.flatMap((x, n) => (isInside({ x, y: this.#ys[n] ?? 0 }, line) ? [n] : []));
@@ -63,7 +63,7 @@ export class PointGrid {
   }
 }
 
-/** One side of the grid, in cells; what lies beyond an end is in the cell there. */
+/** One dimension of the grid, in cells; coordinates beyond either end belong to the cell at that end. */
 class Axis {
   readonly #from: number;
   readonly #cell: number;
@@ -80,7 +80,7 @@ class Axis {
   }
 }
 
-/** By how often a ray to the right crosses the line. */
+/** Even-odd rule: counts how often a ray to the right crosses the line. */
 function isInside({ x, y }: Place, line: readonly Place[]): boolean {
   let inside = false;
   let before = line.at(-1);

@@ -1,4 +1,4 @@
-/** Where points are on the image: `x * scale + left`, `top - y * scale`. */
+/** Coordinates of points and their transformation to the image: `x * scale + left`, `top - y * scale`. */
 export interface Placed {
   readonly xs: readonly number[];
   readonly ys: readonly number[];
@@ -8,16 +8,17 @@ export interface Placed {
 }
 
 /**
- * Points as pixels of an image that is put on the canvas as a whole: some milliseconds for a hundred thousand, where as many
- * calls of `fillRect` take longer than a frame. The image is kept from frame to frame, as long as its size is the same.
+ * Draws points as pixels of one image, which is put on the canvas as a whole. That takes some milliseconds for a
+ * hundred thousand points, whose `fillRect` calls would take longer than a frame. The image is reused while its size
+ * stays the same.
  */
 export class PointRaster {
   #image: ImageData | undefined;
   #pixels = new Uint32Array(0);
-  /** Colours as the image has them, without their opacity. */
+  /** RGB in the image's byte order, without opacity. */
   readonly #rgb = new Map<string, number>();
 
-  /** Begins an image of the canvas’s size, with nothing on it. */
+  /** Starts an empty image of the canvas’s size. */
   begin({ width, height }: { width: number; height: number }): void {
     if (this.#image?.width === width && this.#image.height === height) {
       this.#pixels.fill(0);
@@ -27,11 +28,11 @@ export class PointRaster {
     this.#pixels = new Uint32Array(this.#image.data.buffer);
   }
 
-  /** The pixel of a colour as CSS has it. */
+  /** The pixel value of a CSS colour. */
   pixelOf(context: CanvasRenderingContext2D, colour: string, opacity: number): number {
     let rgb = this.#rgb.get(colour);
     if (rgb === undefined) {
-      // Whatever way a colour is written, the canvas says it as #rrggbb.
+      // However a colour is written, the canvas returns it as #rrggbb.
       context.fillStyle = colour;
       const hex = Number.parseInt(String(context.fillStyle).slice(1, 7), 16);
       rgb = ((hex & 0xff) << 16) | (hex & 0xff00) | (hex >> 16);
@@ -40,7 +41,7 @@ export class PointRaster {
     return ((Math.round(opacity * 255) << 24) | rgb) >>> 0;
   }
 
-  /** Squares of so many pixels a side around these points, as far as they are on the image. */
+  /** Draws squares of `side` pixels around these points, clipped to the image. */
   squares({ xs, ys, scale, left, top }: Placed, points: Iterable<number>, side: number, pixel: number): void {
     const { width = 0, height = 0 } = this.#image ?? {};
     const pixels = this.#pixels;

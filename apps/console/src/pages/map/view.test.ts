@@ -15,7 +15,7 @@ test('a fitted view shows all points, whatever their shape', () => {
   expect(fitted([1], [1], 100, 100).scale).toBeGreaterThan(0);
 });
 
-test('zooming leaves what is under the pointer where it is', () => {
+test('zooming keeps what is under the pointer in place', () => {
   const view = fitted([0, 1], [0, 1], 300, 300);
   const at = { x: 70, y: 220 };
   const before = toMap(view, at);
@@ -24,7 +24,7 @@ test('zooming leaves what is under the pointer where it is', () => {
   expect(after.y).toBeCloseTo(before.y);
 });
 
-test('there and back again is where it was', () => {
+test('converting a place to the screen and back gives the same place', () => {
   const view = panned({ scale: 7, x: 3, y: 4 }, 10, -20);
   const place = toScreen(view, { x: 1.5, y: -2 });
   expect(toMap(view, place).x).toBeCloseTo(1.5);

@@ -1,4 +1,4 @@
-/** Where a part of the plane is on the screen: `screen = map * scale + offset`, with the map’s y upwards. */
+/** The transformation from the map to the screen: `screen = map * scale + offset`, with the map’s y pointing up. */
 export interface View {
   readonly scale: number;
   readonly x: number;
@@ -13,7 +13,7 @@ export interface Place {
 const MARGIN = 24;
 const LEAST_SCALE = 1e-3;
 
-/** The view in which all points are seen. */
+/** The view that shows all points. */
 export function fitted(xs: readonly number[], ys: readonly number[], width: number, height: number): View {
   const [left, right] = span(xs);
   const [bottom, top] = span(ys);
@@ -28,7 +28,7 @@ export function fitted(xs: readonly number[], ys: readonly number[], width: numb
   };
 }
 
-/** The least and the most of some numbers. */
+/** The least and greatest of some numbers. */
 export function span(values: readonly number[]): [number, number] {
   let least = Infinity;
   let most = -Infinity;
@@ -51,7 +51,7 @@ export function panned(view: View, dx: number, dy: number): View {
   return { ...view, x: view.x + dx, y: view.y + dy };
 }
 
-/** Larger or smaller by a factor; what is at a place of the screen stays there. */
+/** Zooms by a factor; the place `at` on the screen stays where it is. */
 export function zoomed(view: View, factor: number, at: Place): View {
   const scale = Math.max(LEAST_SCALE, view.scale * factor);
   const real = scale / view.scale;

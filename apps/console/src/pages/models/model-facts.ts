@@ -1,19 +1,19 @@
 import type { ModelView } from '../../server/shapes.ts';
 import type { Locale } from '../../words/locale.tsx';
 
-/** The languages that a model reads, the first few of them. */
+/** The first few languages of a model. */
 export function languagesOf({ languages }: Pick<ModelView, 'languages'>, { t, format }: Locale): string[] {
   return (languages ?? [])
     .slice(0, 3)
     .map((tag) => (tag === 'mul' ? t('models.many') : format.language(tag)));
 }
 
-/** Tokens a second as calibrated, on the fastest worker; 0 where none was. */
+/** Calibrated tokens per second on the fastest worker; 0 if none is calibrated. */
 export function measuredSpeed({ workers }: Pick<ModelView, 'workers'>): number {
   return Math.max(0, ...workers.map(({ calibration }) => calibration?.tokensPerSecond ?? 0));
 }
 
-/** What somebody who chooses a model wants to know of it. */
+/** The facts that help to choose a model. */
 export function modelFacts(model: ModelView, locale: Locale): string[] {
   const { t, format } = locale;
   const speed = measuredSpeed(model);

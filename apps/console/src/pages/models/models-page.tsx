@@ -9,7 +9,7 @@ import { MODEL_TONES } from '../overview/workers-card.tsx';
 const LOOK_MS = 4000;
 const KINDS = ['dense', 'sparse', 'reranker'] as const;
 
-/** Which models there are, and how far workers have them. */
+/** The models, and their state on the workers. */
 export function ModelsPage() {
   const { t } = useLocale();
   const loaded = useLoaded('models page', (client, options) => client.models(options), LOOK_MS);
@@ -62,7 +62,7 @@ function Kind({ kind, models }: { kind: (typeof KINDS)[number]; models: readonly
   );
 }
 
-/** Those that workers have, then those that are here, then the rest. */
+/** First models that workers have, then models available on this machine, then the rest. */
 function usedFirst(a: ModelView, b: ModelView): number {
   const rank = ({ workers, available }: ModelView) => (workers.length > 0 ? 0 : available ? 1 : 2);
   return rank(a) - rank(b) || a.name.localeCompare(b.name);

@@ -3,10 +3,10 @@ import { Progress } from '../../parts/progress.tsx';
 import type { PartHealth } from '../../server/shapes.ts';
 import { useLocale } from '../../words/locale.tsx';
 
-/** From this share on, what is used is shown as too much. */
+/** From this share on, usage is shown as too high. */
 const FULL = 0.85;
 
-/** What embedmill stands on. */
+/** The health of what embedmill depends on. */
 export function HealthCard({ health }: { health: readonly PartHealth[] }) {
   const { t } = useLocale();
   return (

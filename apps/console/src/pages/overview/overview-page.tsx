@@ -16,7 +16,7 @@ import { WorkersCard } from './workers-card.tsx';
 
 const HOUR_MS = 3600_000;
 
-/** What goes on, live. */
+/** The overview, updated live. */
 export function OverviewPage() {
   const { t } = useLocale();
   const principal = usePrincipal();
@@ -83,7 +83,7 @@ function PauseButton({ paused }: { paused: boolean }) {
   );
 }
 
-/** What is wrong, and what to do: in the words of the runbooks, which are English. */
+/** Problems and what to do about them, in the words of the runbooks, which are in English. */
 function Problems({ overview: { problems } }: { overview: Overview }) {
   const { t } = useLocale();
   if (problems === null) return null;
@@ -111,7 +111,7 @@ function Problems({ overview: { problems } }: { overview: Overview }) {
   );
 }
 
-/** Markdown's code as code. */
+/** Renders Markdown's inline code as code. */
 function plain(markdown: string) {
   return markdown.split('`').map((part, n) => (n % 2 === 1 ? <code key={n}>{part}</code> : part));
 }

@@ -7,7 +7,6 @@ import { JobBadge, JobProgress } from '../jobs/job-state.tsx';
 const SHOWN = 5;
 const LOOK_MS = 4000;
 
-/** The latest jobs. */
 export function RunningJobs({ at }: { at: string }) {
   const { t, format } = useLocale();
   const loaded = useLoaded(

@@ -1,6 +1,6 @@
 import type { Slot } from '../../server/shapes.ts';
 
-/** The slots of before, with those of an event in place of those of the same time; no more than an hour's. */
+/** Replaces earlier slots by the event's slots of the same time, and drops those older than `keptMs`. */
 export function withSlots(before: readonly Slot[], latest: readonly Slot[], keptMs: number): readonly Slot[] {
   const byTime = new Map([...before, ...latest].map((slot) => [slot.at, slot]));
   const all = [...byTime.values()].toSorted((a, b) => a.at - b.at);
@@ -8,7 +8,7 @@ export function withSlots(before: readonly Slot[], latest: readonly Slot[], kept
   return all.filter(({ at }) => last - at <= keptMs);
 }
 
-/** What was done a second, from slot to slot; the last one is not over and is left out. */
+/** Rates per second of each slot. The last slot is still in progress and is left out. */
 export function ratesOf(slots: readonly Slot[], slotSeconds: number) {
   const whole = slots.slice(0, -1);
   return {

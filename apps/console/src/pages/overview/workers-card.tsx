@@ -6,10 +6,10 @@ import { useLocale } from '../../words/locale.tsx';
 
 export const MODEL_TONES = { loading: 'note', downloading: 'note', serving: 'good', failed: 'bad' } as const;
 
-/** Jobs that are named of each worker. */
+/** The most jobs listed for each worker. */
 const JOBS = 3;
 
-/** Who works, on what, and what they have in hand. */
+/** The workers, their jobs, and their shards in progress. */
 export function WorkersCard({ workers }: { workers: readonly WorkerNote[] }) {
   const { t, format } = useLocale();
   return (

@@ -13,7 +13,7 @@ const ASKED: Asked = {
   filter: undefined,
 };
 
-test('a search says its mode, and what the server does by itself is left out', () => {
+test('a search request has its mode and leaves out the serverâs defaults', () => {
   expect(requestOf(ASKED, 'dense')).toEqual({
     verb: 'search',
     collection: 'books',
@@ -25,7 +25,7 @@ test('a search says its mode, and what the server does by itself is left out', (
   ).toMatchObject({ fusion: { method: 'rrf' }, rerank: true, group: true, filter });
 });
 
-test('examples make a recommendation, and a picture a search of its own', () => {
+test('examples become a recommendation, and an image becomes a dense search', () => {
   const asked = { ...ASKED, query: '', positive: [{ id: 'moby-dick' }], negative: [{ text: 'the law' }] };
   expect(isWhole(asked)).toBe(true);
   expect(requestOf(asked, 'hybrid')).toEqual({
@@ -41,7 +41,7 @@ test('examples make a recommendation, and a picture a search of its own', () => 
   expect(isWhole({ ...ASKED, query: '  ' })).toBe(false);
 });
 
-test('a collection without sparse vectors is searched by meaning alone', () => {
+test('a collection without sparse vectors can only be searched by meaning', () => {
   const profile = (sparse: object) => ({ profile: { sparse } }) as Parameters<typeof modesOf>[0];
   expect(modesOf(profile({}))).toEqual(['dense']);
   expect(modesOf(profile({ bm25: {} }))).toEqual(['hybrid', 'dense', 'sparse']);

@@ -5,14 +5,14 @@ export type Mode = 'dense' | 'sparse' | 'hybrid';
 export type Rerank = 'none' | 'late';
 export type FusionMethod = 'dbsf' | 'rrf';
 
-/** Something that hits should be like, or unlike. */
+/** An example that hits should be like, or unlike. */
 export type Example = { readonly id: string } | { readonly text: string };
 
-/** What is looked for, and how. */
+/** The state of the search form. */
 export interface Asked {
   readonly collection: string;
   readonly query: string;
-  /** A picture as a data URI, in place of the query. */
+  /** An image as a data URI, instead of the query. */
   readonly image?: string | undefined;
   readonly positive: readonly Example[];
   readonly negative: readonly Example[];
@@ -23,27 +23,26 @@ export interface Asked {
   readonly filter: Filter | undefined;
 }
 
-/** The modes that a collection can be searched in. */
+/** The modes that a collection supports. */
 export function modesOf({ profile }: Pick<Collection, 'profile'>): readonly Mode[] {
   return Object.keys(profile.sparse).length === 0 ? ['dense'] : ['hybrid', 'dense', 'sparse'];
 }
 
-/** Whether there is anything to look for. */
+/** Whether there is anything to search for. */
 export function isWhole({ query, image, positive }: Asked): boolean {
   return query.trim() !== '' || image !== undefined || positive.length > 0;
 }
 
-/** Whether it is looked for by example. */
 export function isByExample({ positive }: Asked): boolean {
   return positive.length > 0;
 }
 
-/** A verb of the client with what it takes; of the API it is the same. */
+/** A method of the client with its arguments; the API's route has the same name. */
 export type ApiRequest =
   | { readonly verb: 'search'; readonly collection: string; readonly body: SearchRequest }
   | { readonly verb: 'recommend'; readonly collection: string; readonly body: RecommendRequest };
 
-/** What the API is asked. What it does by itself is left out. */
+/** The request to the API, without what equals its defaults. */
 export function requestOf(asked: Asked, mode: Mode): ApiRequest {
   const { collection, query, image, positive, negative, rerank, fusion, group, limit, filter } = asked;
   const selection = { limit, ...(group && { group }), ...(filter !== undefined && { filter }) };

@@ -2,7 +2,7 @@ import { Button } from '../../parts/button.tsx';
 import { useLocale } from '../../words/locale.tsx';
 import type { Asked, Example } from './asked.ts';
 
-/** What hits are to be like, and unlike, while it is looked for by example. */
+/** The positive and negative examples of a search by example. */
 export function ExampleBar({
   asked,
   onChange,

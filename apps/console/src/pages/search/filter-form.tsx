@@ -3,7 +3,7 @@ import { Select } from '../../parts/fields.tsx';
 import { useLocale } from '../../words/locale.tsx';
 import { DOCUMENT_ID, operatorsFor, typeOf, type Condition, type FieldTypes } from './filter.ts';
 
-/** Conditions on fields, a row each. */
+/** Conditions on fields, one per row. */
 export function FilterForm({
   types,
   conditions,

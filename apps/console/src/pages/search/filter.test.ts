@@ -4,7 +4,7 @@ import { filterOf, operatorsFor, type Condition } from './filter.ts';
 const TYPES = { year: 'integer', author: 'keyword', seen: 'boolean', note: 'text', at: 'datetime' } as const;
 const filter = (...conditions: Condition[]) => filterOf(conditions, TYPES);
 
-test('one condition stands for itself, several are joined', () => {
+test('one condition is used alone, several are combined', () => {
   expect(filter({ field: 'year', operator: 'from', value: ' 1900 ' })).toEqual({ field: 'year', gte: 1900 });
   expect(
     filter(
@@ -19,7 +19,7 @@ test('one condition stands for itself, several are joined', () => {
   });
 });
 
-test('conditions that are not whole yet are left out', () => {
+test('incomplete conditions are left out', () => {
   expect(filter({ field: 'author', operator: 'is', value: '  ' })).toBeUndefined();
   expect(filter({ field: 'author', operator: 'absent', value: '' })).toEqual({
     field: 'author',
@@ -27,7 +27,7 @@ test('conditions that are not whole yet are left out', () => {
   });
 });
 
-test('values have the type of their field; what is no number is left for the server to refuse', () => {
+test('values get the type of their field; an invalid number is left for the server to refuse', () => {
   expect(filter({ field: 'year', operator: 'is', value: 'soon' })).toEqual({ field: 'year', eq: 'soon' });
   expect(filter({ field: 'author', operator: 'is', value: '1984' })).toEqual({ field: 'author', eq: '1984' });
   expect(filter({ field: 'note', operator: 'words', value: 'a whale' })).toEqual({
@@ -44,7 +44,7 @@ test('values have the type of their field; what is no number is left for the ser
   });
 });
 
-test('each type has what can be asked of it', () => {
+test('each type has its own operators', () => {
   for (const type of ['keyword', 'text', 'integer', 'float', 'boolean', 'datetime', 'geo'] as const)
     expect(operatorsFor(type).slice(-2)).toEqual(['present', 'absent']);
 });

@@ -2,21 +2,21 @@ import type { Filter, FilterableType } from '../../server/shapes.ts';
 
 export type FieldTypes = Readonly<Record<string, FilterableType>>;
 
-/** What can be asked of a field. */
+/** The operators of conditions. */
 export const OPERATORS = ['is', 'oneOf', 'from', 'to', 'prefix', 'words', 'present', 'absent'] as const;
 export type Operator = (typeof OPERATORS)[number];
 
-/** One condition, as it is entered. */
+/** One condition, as entered. */
 export interface Condition {
   readonly field: string;
   readonly operator: Operator;
   readonly value: string;
 }
 
-/** The document’s id can be asked for in every collection. */
+/** The document’s id can be filtered by in every collection. */
 export const DOCUMENT_ID = 'document_id';
 
-/** What makes sense of a field of a type; places are left to the API. */
+/** The operators for a type. Filters by location are possible only through the API. */
 export function operatorsFor(type: FilterableType): readonly Operator[] {
   switch (type) {
     case 'keyword':
@@ -39,7 +39,7 @@ export function typeOf(field: string, types: FieldTypes): FilterableType {
   return types[field] ?? 'keyword';
 }
 
-/** The filter that conditions make together; undefined where none of them is whole. */
+/** The filter that the conditions form together; undefined if none is complete. */
 export function filterOf(conditions: readonly Condition[], types: FieldTypes): Filter | undefined {
   const filters = conditions.flatMap((condition): Filter[] => {
     const filter = conditionFilter(condition, typeOf(condition.field, types));
@@ -75,7 +75,7 @@ function scalarOf(text: string, type: FilterableType): string | number | boolean
   return boundOf(text, type);
 }
 
-/** A number where one is meant; what is none goes as it is, and the server says what is wrong with it. */
+/** A number for a numeric field. An invalid number is sent as it is, and the server says what is wrong with it. */
 function boundOf(text: string, type: FilterableType): string | number {
   const isNumber = (type === 'integer' || type === 'float') && text !== '' && Number.isFinite(Number(text));
   return isNumber ? Number(text) : text;

@@ -8,7 +8,7 @@ import { piecesOf } from './marked-text.ts';
 
 const TERMS = 6;
 
-/** A hit, and why it is one. */
+/** A hit, and why it matches. */
 export function HitCard({
   hit,
   rank,
@@ -88,7 +88,7 @@ function Metadata({ metadata }: { metadata: Hit['metadata'] }) {
   );
 }
 
-/** What each list said of it, and what part of its score that was; a list that did not find it gave some all the same. */
+/** Each list's score and its share of the hit's score; a list that did not find the hit also contributes. */
 function Lists({ scores, shares }: { scores: Readonly<Record<string, number>>; shares: Hit['shares'] }) {
   const { t, format } = useLocale();
   if (shares === undefined) {
@@ -120,7 +120,7 @@ function Lists({ scores, shares }: { scores: Readonly<Record<string, number>>; s
   );
 }
 
-/** The terms that matched, and what part of their scheme’s score each gave. */
+/** The matching terms, each with its share of its scheme’s score. */
 function Terms({ shares }: { shares: readonly TermShare[] }) {
   const { t, format } = useLocale();
   return (

@@ -6,7 +6,7 @@ const shown = (...args: Parameters<typeof piecesOf>) =>
     .map(({ text, marked }) => (marked ? `[${text}]` : text))
     .join('');
 
-test('highlights are marked where the chunk has them', () => {
+test('highlights are marked within the chunk', () => {
   expect(
     shown(
       'a whale and a captain',
@@ -20,7 +20,7 @@ test('highlights are marked where the chunk has them', () => {
   expect(shown('捕鲸船', [{ start: 0, end: 2 }], 0)).toBe('[捕鲸]船');
 });
 
-test('highlights that overlap, or lie outside, spoil nothing', () => {
+test('overlapping highlights, and highlights outside the chunk, are handled', () => {
   const text = 'abcdef';
   const highlights = [
     { start: 2, end: 4 },

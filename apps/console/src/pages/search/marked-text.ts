@@ -8,7 +8,7 @@ export interface Piece {
   readonly marked: boolean;
 }
 
-/** A chunk’s text in pieces, those that highlights name marked. Highlights count in the document, as `offset` does. */
+/** A chunk’s text in pieces, with highlights marked. Highlights and `offset` are positions in the document. */
 export function piecesOf(text: string, highlights: readonly Stretch[], offset: number): Piece[] {
   const pieces: Piece[] = [];
   let at = 0;

@@ -6,7 +6,7 @@ import { useLocale } from '../../words/locale.tsx';
 import { isByExample, requestOf, type ApiRequest, type Asked, type Example, type Mode } from './asked.ts';
 import { HitCard } from './hit-card.tsx';
 
-/** What each mode finds, side by side. */
+/** The hits of each mode, side by side. */
 export function Results({
   asked,
   modes,

@@ -12,7 +12,7 @@ import { filterOf, type Condition } from './filter.ts';
 
 const LIMITS = ['5', '10', '20', '50'] as const;
 
-/** What is looked for, and how. A picture can be dropped on it. */
+/** The search form. An image can be dropped on it. */
 export function SearchForm({
   asked,
   collection,
@@ -134,7 +134,7 @@ export function SearchForm({
   );
 }
 
-/** For those who have nothing to drop with. */
+/** For users who cannot drag and drop. */
 function PictureButton({ onFiles }: { onFiles: (files: readonly File[]) => void }) {
   const { t } = useLocale();
   return (
@@ -147,7 +147,7 @@ function PictureButton({ onFiles }: { onFiles: (files: readonly File[]) => void 
         aria-label={t('search.byPicture')}
         onChange={(event) => {
           const files = [...(event.currentTarget.files ?? [])];
-          // The same picture may be chosen once more.
+          // Allows choosing the same image again.
           event.currentTarget.value = '';
           onFiles(files);
         }}
@@ -160,7 +160,7 @@ function dataUri(file: File): Promise<string> {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(String(reader.result));
-    reader.onerror = () => reject(reader.error ?? new Error('the picture cannot be read'));
+    reader.onerror = () => reject(reader.error ?? new Error('the image cannot be read'));
     reader.readAsDataURL(file);
   });
 }

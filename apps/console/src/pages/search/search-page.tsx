@@ -59,7 +59,7 @@ function Playground({
   const available = modesOf(collection);
   const [modes, setModes] = useState<readonly Mode[]>(available.slice(0, 1));
   const [asked, setAsked] = useState<Asked>(() => firstAsked(collection.name, words, like));
-  // The address keeps what is looked for, so that it can be sent to others.
+  // The address keeps the search, so that it can be shared.
   useEffect(() => {
     history.replaceState(null, '', hrefOf('search', [collection.name], { query: asked.query }));
   }, [collection.name, asked.query]);

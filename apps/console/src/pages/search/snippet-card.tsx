@@ -7,7 +7,7 @@ import { snippet, SNIPPET_KINDS, type SnippetKind } from './snippets.ts';
 
 const NAMES = { curl: 'curl', typescript: 'TypeScript', python: 'Python' } as const;
 
-/** The same search, for a program. */
+/** The same search as code. */
 export function SnippetCard({ asked, mode }: { asked: Asked; mode: Mode }) {
   const { t } = useLocale();
   const server = useServer();

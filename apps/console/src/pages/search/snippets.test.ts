@@ -8,7 +8,7 @@ const REQUEST = {
 };
 const SERVER = { url: 'https://host/mill', needsKey: true };
 
-test('curl has its body between quotes that nothing in it ends', () => {
+test('curl gets its body in quotes that nothing in the body can end', () => {
   expect(snippet('curl', REQUEST, SERVER)).toBe(
     [
       'curl https://host/mill/api/v1/collections/books/search \\',
@@ -29,13 +29,13 @@ test('curl has its body between quotes that nothing in it ends', () => {
   );
 });
 
-test('TypeScript asks with the client', () => {
+test('TypeScript uses the client', () => {
   const text = snippet('typescript', REQUEST, { ...SERVER, needsKey: false });
   expect(text).toContain('createClient({ url: "https://host/mill" })');
   expect(text).toContain('await client.search("books", {');
 });
 
-test('Python has its own words for what is true', () => {
+test('Python gets its own literals for booleans and null', () => {
   const text = snippet('python', REQUEST, SERVER);
   expect(text).toContain('        "rerank": True,');
   expect(text).toContain('            "in": [1851, 1900],');

@@ -4,13 +4,13 @@ export const SNIPPET_KINDS = ['curl', 'typescript', 'python'] as const;
 export type SnippetKind = (typeof SNIPPET_KINDS)[number];
 
 export interface SnippetServer {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string;
-  /** Whether requests need a key; it stands in the environment, never in the text. */
+  /** Whether requests need a key. The key is read from the environment and never appears in the snippet. */
   readonly needsKey: boolean;
 }
 
-/** What asks the same of the same server, as a program has it. */
+/** Code that sends the same request to the same server. */
 export function snippet(kind: SnippetKind, request: ApiRequest, server: SnippetServer): string {
   const { verb, collection, body } = request;
   const path = `api/v1/collections/${encodeURIComponent(collection)}/${verb}`;
@@ -59,7 +59,7 @@ function python(path: string, body: object, { url, needsKey }: SnippetServer): s
   ].join('\n');
 }
 
-/** A JSON value as Python writes it. */
+/** A JSON value as a Python literal. */
 function pythonValue(value: unknown, margin: string): string {
   if (value === true) return 'True';
   if (value === false) return 'False';

@@ -5,7 +5,7 @@ import { useLocale } from '../../words/locale.tsx';
 import { ROLES, type Mapping, type Role } from './mapping.ts';
 import type { Preview } from './preview.ts';
 
-/** The first rows, and above each column what it is. */
+/** The first rows, with the role of each column above it. */
 export function ColumnsCard({
   preview: { columns, rows },
   mapping,

@@ -3,7 +3,7 @@ import { columnsQuery, guessed, missingIn, withRole } from './mapping.ts';
 
 const preview = (columns: string[], ...rows: string[][]) => ({ columns, rows });
 
-test('columns are taken for what they are usually called', () => {
+test('columns with common names get the matching roles', () => {
   expect(guessed(preview(['SKU', 'name', 'description', 'price']))).toEqual({
     SKU: 'id',
     name: 'title',
@@ -12,12 +12,12 @@ test('columns are taken for what they are usually called', () => {
   });
 });
 
-test('where no name says which is the text, the longest is', () => {
+test('if no column is named like the text, the one with the longest values is the text', () => {
   const mapping = guessed(preview(['id', 'a', 'b'], ['1', 'x', 'a long text'], ['2', 'y', 'another one']));
   expect(mapping).toEqual({ id: 'id', a: 'metadata', b: 'text' });
 });
 
-test('a role goes over from the column that had it', () => {
+test('assigning a role takes it from the column that had it', () => {
   const mapping = withRole({ sku: 'id', name: 'title', note: 'metadata' }, 'name', 'id');
   expect(mapping).toEqual({ sku: 'metadata', name: 'id', note: 'metadata' });
   expect(missingIn(mapping)).toBe('text');
@@ -25,7 +25,7 @@ test('a role goes over from the column that had it', () => {
   expect(missingIn(withRole(mapping, 'name', 'none'))).toBe('id');
 });
 
-test('only what the server would not find out by itself is said', () => {
+test('only what the server would not detect by itself is sent', () => {
   expect(columnsQuery({ id: 'id', text: 'text', metadata: 'metadata' }, 'ndjson')).toEqual({});
   expect(columnsQuery({ id: 'id', text: 'text', year: 'metadata' }, 'csv')).toEqual({});
   expect(columnsQuery({ sku: 'id', body: 'text', year: 'metadata', junk: 'none' }, 'csv')).toEqual({

@@ -1,6 +1,6 @@
 import type { FileFormat, Preview } from './preview.ts';
 
-/** What a column can be. */
+/** The roles of columns. */
 export const ROLES = [
   'id',
   'text',
@@ -14,7 +14,7 @@ export const ROLES = [
 ] as const;
 export type Role = (typeof ROLES)[number];
 
-/** A column’s role, by its name. */
+/** The role of each column, by the column's name. */
 export type Mapping = Readonly<Record<string, Role>>;
 
 /** Fields of a document that the server knows by these names. */
@@ -30,7 +30,7 @@ const OWN = new Set<string>([
   'source',
   'metadata',
 ]);
-/** What columns are often called, beside the fields’ own names; the first that is there is taken. */
+/** Common column names besides the fields’ own names; the first one present is taken. */
 const USUAL: Readonly<Partial<Record<Role, readonly string[]>>> = {
   id: [
     'id',
@@ -66,7 +66,9 @@ const USUAL: Readonly<Partial<Record<Role, readonly string[]>>> = {
   image: ['image', 'image_url', 'picture', '图片'],
 };
 
-/** What the columns most likely are; the longest texts are the text where no name says so. */
+/**
+ * Guesses the roles of the columns. If no column is named like the text, the one with the longest values is the text.
+ */
 export function guessed({ columns, rows }: Preview): Mapping {
   const roles: Record<string, Role> = Object.fromEntries(columns.map((column) => [column, 'metadata']));
   const taken = new Set<string>();
@@ -92,7 +94,7 @@ function meanLength(rows: Preview['rows'], n: number): number {
   return rows.reduce((sum, row) => sum + (row[n]?.length ?? 0), 0) / Math.max(1, rows.length);
 }
 
-/** With another role for a column; a role but `metadata` and `none` is of one column alone. */
+/** Assigns a role to a column. Each role except `metadata` and `none` belongs to at most one column. */
 export function withRole(mapping: Mapping, column: string, role: Role): Mapping {
   const isShared = role === 'metadata' || role === 'none';
   const others = Object.entries(mapping).map(([name, own]): [string, Role] => [
@@ -102,14 +104,14 @@ export function withRole(mapping: Mapping, column: string, role: Role): Mapping 
   return { ...Object.fromEntries(others), [column]: role };
 }
 
-/** What is missing before the documents can be submitted. */
+/** The role that is missing before the documents can be submitted. */
 export function missingIn(mapping: Mapping): 'id' | 'text' | undefined {
   const roles = Object.values(mapping);
   if (!roles.includes('id')) return 'id';
   return roles.includes('text') || roles.includes('image') ? undefined : 'text';
 }
 
-/** What the upload’s address says of the columns; nothing where the server reads them so by itself. */
+/** The upload's query parameters about columns; none if the server would detect the same by itself. */
 export function columnsQuery(mapping: Mapping, format: FileFormat): Record<string, string> {
   const entries = Object.entries(mapping);
   const columns = entries.filter(([, role]) => role !== 'metadata' && role !== 'none');

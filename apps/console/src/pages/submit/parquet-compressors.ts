@@ -7,7 +7,7 @@ import {
   decompressZstd,
 } from 'hyparquet-compressors';
 
-/** Without Snappy’s WebAssembly, which the page’s policy does not let run: hyparquet itself reads Snappy. */
+/** Leaves out Snappy’s WebAssembly, which the Content-Security-Policy forbids; hyparquet reads Snappy by itself. */
 export const COMPRESSORS: Compressors = {
   GZIP: decompressGzip,
   BROTLI: decompressBrotli,

@@ -1,8 +1,8 @@
 import { cellOf, ROWS, type Preview } from './preview.ts';
 
-/** The first rows of a Parquet file, of which no more is read than they need. Rejects where it is none. */
+/** The first rows of a Parquet file; reads no more of the file than they need. Rejects if it is not a Parquet file. */
 export async function parquetPreview(file: File): Promise<Preview> {
-  // Large, and for this format alone.
+  // Loaded on demand: large, and needed for this format only.
   const [{ parquetReadObjects, parquetMetadataAsync, parquetSchema }, compressors] = await Promise.all([
     import('hyparquet'),
     import('./parquet-compressors.ts').then((loaded) => loaded.COMPRESSORS),

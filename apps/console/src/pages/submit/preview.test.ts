@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { formatOfName, previewOf } from './preview.ts';
 
-test('a name says what a file is', () => {
+test('a fileâs format follows from its name', () => {
   expect(
     ['a.csv', 'A.TSV.gz', 'b.parquet', 'c.jsonl', 'd.ndjson.gz', 'e.pdf', 'f'].map(formatOfName),
   ).toEqual([
@@ -15,7 +15,7 @@ test('a name says what a file is', () => {
   ]);
 });
 
-test('lines of NDJSON are shown by all fields that any of them has, and one that is cut off is not', () => {
+test('NDJSON lines have a column for each field of any line, and a truncated line is left out', () => {
   const text = '{"id":"a","text":"中文"}\nnot json\n{"id":"b","metadata":{"year":1851}}\n{"id":"c","te';
   expect(previewOf(text, 'ndjson', false)).toEqual({
     columns: ['id', 'text', 'metadata'],
@@ -26,7 +26,7 @@ test('lines of NDJSON are shown by all fields that any of them has, and one that
   });
 });
 
-test('cells of CSV may have quotes, line breaks and what stands between cells', () => {
+test('CSV cells may contain quotes, line breaks and delimiters', () => {
   const text = '\uFEFFsku;body;note\r\n1;"a ""quoted"" one; two\nlines";x\r\n2;plain;\r\n3;cut o';
   expect(previewOf(text, 'csv', false)).toEqual({
     columns: ['sku', 'body', 'note'],
@@ -38,7 +38,7 @@ test('cells of CSV may have quotes, line breaks and what stands between cells', 
   });
 });
 
-test('of a whole file the last row counts without a line break', () => {
+test('in a complete file, the last row needs no line break', () => {
   expect(previewOf('id,text\n1,one\n2,two', 'csv', true).rows).toEqual([
     ['1', 'one'],
     ['2', 'two'],

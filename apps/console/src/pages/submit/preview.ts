@@ -1,4 +1,6 @@
-/** What a file is by its name, and its first rows: enough to see what is in it, and to say what is what. */
+/**
+ * The format of a file, by its name; and its first rows, which are enough to see its content and to map its columns.
+ */
 export type FileFormat = 'ndjson' | 'csv' | 'parquet' | 'document';
 
 export interface NamedFile {
@@ -8,9 +10,9 @@ export interface NamedFile {
 
 export interface Preview {
   readonly columns: readonly string[];
-  /** Cells as texts, in the order of the columns. */
+  /** Cells as text, in the order of the columns. */
   readonly rows: readonly (readonly string[])[];
-  /** What stands between the cells of a CSV. */
+  /** The delimiter between the cells of a CSV. */
   readonly delimiter?: string;
 }
 
@@ -23,11 +25,11 @@ export function formatOfName(name: string): NamedFile {
   const gzip = plain !== name.toLowerCase();
   if (/\.(csv|tsv|tab)$/.test(plain)) return { format: 'csv', gzip };
   if (/\.(parquet|pq)$/.test(plain)) return { format: 'parquet', gzip };
-  // Whatever else it is called, a file may have lines that are documents.
+  // Whatever its name, a file may turn out to contain NDJSON (`readBeginning`).
   return { format: /\.(ndjson|jsonl)$/.test(plain) ? 'ndjson' : 'document', gzip };
 }
 
-/** The first rows of the beginning of a file, whose last line may be cut off where `isWhole` does not say otherwise. */
+/** The first rows of a file, from its beginning. Unless `isWhole`, the last line may be truncated and is left out. */
 export function previewOf(text: string, format: 'ndjson' | 'csv', isWhole: boolean): Preview {
   return format === 'csv' ? csvPreview(text, isWhole) : ndjsonPreview(text, isWhole);
 }
@@ -52,7 +54,7 @@ function objectOf(line: string): Record<string, unknown>[] {
   }
 }
 
-/** A value as a cell shows it. */
+/** A value as text for a cell. */
 export function cellOf(value: unknown): string {
   if (value === undefined || value === null) return '';
   if (typeof value === 'bigint') return String(value);
@@ -60,7 +62,7 @@ export function cellOf(value: unknown): string {
   return text.slice(0, CELL);
 }
 
-/** Of Parquet there are also numbers that JSON has not. */
+/** Parquet has integers that JSON cannot represent. */
 function plainValue(_name: string, value: unknown): unknown {
   return typeof value === 'bigint' ? String(value) : value;
 }
@@ -77,14 +79,14 @@ function csvPreview(text: string, isWhole: boolean): Preview {
   };
 }
 
-/** What comes most often in the first line, outside of quotes. */
+/** The most frequent delimiter in the first line, outside of quotes. */
 function delimiterOf(text: string): string {
   const [first = ''] = text.replaceAll(/"[^"]*"/g, '').split('\n', 1);
   const counts = DELIMITERS.map((one) => first.split(one).length);
   return DELIMITERS[counts.indexOf(Math.max(...counts))] ?? ',';
 }
 
-/** The header and the first rows. A record that the text cuts off is none. */
+/** The header and the first rows. A truncated record is left out. */
 function recordsOf(text: string, delimiter: string, isWhole: boolean): string[][] {
   const records: string[][] = [];
   let record: string[] = [];

@@ -1,15 +1,15 @@
 import { formatOfName, previewOf, type NamedFile, type Preview } from './preview.ts';
 
-/** So much of a file is looked at. */
+/** How much of a file is read. */
 const BYTES = 256 * 1024;
 
 export interface Dropped extends NamedFile {
   readonly file: File;
-  /** Undefined where it cannot be read here, but by the server: Parquet in gzip, a file that is a document by itself. */
+  /** Undefined if only the server can read it: gzipped Parquet, or a file that is one document. */
   readonly preview: Preview | undefined;
 }
 
-/** What a file begins with. Rejects where it cannot be read. */
+/** Reads the beginning of a file. Rejects if it cannot be read. */
 export async function readBeginning(file: File): Promise<Dropped> {
   const named = formatOfName(file.name);
   const { format, gzip } = named;
@@ -20,7 +20,7 @@ export async function readBeginning(file: File): Promise<Dropped> {
   const bytes = gzip ? file.stream().pipeThrough(new DecompressionStream('gzip')) : file.stream();
   const { text, isWhole } = await beginningOf(bytes);
   if (format !== 'document') return { file, ...named, preview: previewOf(text, format, isWhole) };
-  // The server takes lines of documents for such, whatever the file is called.
+  // Like the server: a file with lines of documents is NDJSON, whatever its name.
   const lines = text.trimStart().startsWith('{') ? previewOf(text, 'ndjson', isWhole) : undefined;
   return lines !== undefined && lines.rows.length > 0 && lines.columns.includes('id')
     ? { file, format: 'ndjson', gzip, preview: lines }

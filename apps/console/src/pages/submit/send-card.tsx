@@ -27,11 +27,11 @@ const TYPES = {
 interface Options {
   readonly dryRun: boolean;
   readonly priority: Priority;
-  /** Not empty: a snapshot of this source. */
+  /** If not empty, the file is a snapshot of this source. */
   readonly snapshotOf: string;
 }
 
-/** Where the documents go, and how; then they are sent, and the job’s page follows. */
+/** Chooses the collection and the options, uploads the file, and then opens the job’s page. */
 export function SendCard({
   dropped,
   mapping,
@@ -168,7 +168,7 @@ function optionsQuery({ dryRun, priority, snapshotOf }: Options): Record<string,
   };
 }
 
-/** What a collection of a file’s documents might be called. */
+/** A suggested name for a collection of the file’s documents. */
 function nameFor(file: string): string {
   const [base = ''] = file.toLowerCase().split('.');
   return base

@@ -12,7 +12,7 @@ import { guessed, missingIn, withRole, type Mapping } from './mapping.ts';
 import { readBeginning, type Dropped } from './read-beginning.ts';
 import { SendCard } from './send-card.tsx';
 
-/** From a file to a job: it is dropped, looked at, and sent. */
+/** From a file to a job: choose it, map its columns, submit it. */
 export function SubmitPage({ route }: { route: Route }) {
   const { t } = useLocale();
   const [dropped, setDropped] = useState<Dropped>();

@@ -3,12 +3,12 @@ import type { Series } from '../../parts/chart.tsx';
 
 const DAY_MS = 24 * 3600_000;
 
-/** A day of UTC, as in `2026-11-30`, so many days before a time. */
+/** The UTC day, as in `2026-11-30`, this many days before `now`. */
 export function daysAgo(days: number, now: number): string {
   return new Date(now - days * DAY_MS).toISOString().slice(0, 10);
 }
 
-/** The tokens of each day of a report that is grouped by days; of days without any, none. */
+/** The tokens of each day of a report grouped by day; zero for days without a row. */
 export function dailyTokens(
   { from, to, rows }: Pick<UsageReport, 'from' | 'to' | 'rows'>,
   name: string,

@@ -12,7 +12,7 @@ import { daysAgo, dailyTokens } from './days.ts';
 const SPANS = ['7', '30', '90'] as const;
 const GROUPS = ['collection', 'model', 'tenant', 'key'] as const satisfies UsageReport['groupBy'];
 
-/** What was embedded, by day and by whom. */
+/** Usage by day, and by collection, model, tenant or key. */
 export function UsagePage() {
   const { t } = useLocale();
   const [span, setSpan] = useState<(typeof SPANS)[number]>('30');

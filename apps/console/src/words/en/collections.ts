@@ -55,7 +55,7 @@ export const collections = {
   'migration.twin': '{documents} documents, {chunks} chunks',
   'sides.ask': 'Send the same query to both sides',
   'sides.shared': 'Both sides found {shared} of the first {most}.',
-  'sides.there': 'no. {rank} there',
+  'sides.there': 'no. {rank} on the other side',
   'sides.only': 'only here',
   'migration.begin': 'Migrate to another model…',
   'migration.begin.what':

@@ -82,7 +82,7 @@ export const jobs = {
   'waits.queue_paused': 'All bulk work is paused.',
   'waits.its_turn':
     'Its source waits to be scanned: only a few are scanned at a time, and tenants take turns.',
-  'waits.room': 'Other jobs fill the queue. The job gets room in its turn.',
+  'waits.room': 'Other jobs fill the queue. This job gets room when its turn comes.',
   'waits.no_worker': 'No worker has its model.',
   'waits.model_loading': 'A worker is loading its model.',
   'job.retryThese': 'Retry these',

@@ -1,4 +1,4 @@
-/** What is said on collections pages, in Chinese. */
+/** Chinese texts of the collections pages. */
 export const collections = {
   'collections.what': '命名的向量集合，各有自己的处理方式。',
   'collections.make': '新建集合',

@@ -1,4 +1,4 @@
-/** What to do about documents that failed, in Chinese. */
+/** Chinese advice about failed documents. */
 export const failures = {
   'todo.line': '在文件中修正这些行，再提交一次：已存储的会跳过。',
   'todo.encoding': '将文件另存为 UTF-8，再提交一次。',

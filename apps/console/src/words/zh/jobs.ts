@@ -1,4 +1,4 @@
-/** What is said on jobs pages, in Chinese. */
+/** Chinese texts of the jobs pages. */
 export const jobs = {
   'jobs.what': '批量提交，最新的在前。',
   'jobs.submit': '提交文档',

@@ -1,4 +1,4 @@
-/** What is said on the page keys, in Chinese. */
+/** Chinese texts of the keys pages. */
 export const keys = {
   'keys.what': '谁可以访问此服务器，以及可以做什么。',
   'keys.none': '没有设置密钥',

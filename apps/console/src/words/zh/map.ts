@@ -1,4 +1,4 @@
-/** What is said on the page map, in Chinese. */
+/** Chinese texts of the map pages. */
 export const map = {
   'map.what': '把集合画成图：含义相近的在图上也相近。',
   'map.label': '地图。方向键移动，+ 和 − 缩放。',

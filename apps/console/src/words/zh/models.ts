@@ -1,4 +1,4 @@
-/** What is said on the page models, in Chinese. */
+/** Chinese texts of the models pages. */
 export const models = {
   'models.what': '集合可以使用的模型，以及工作进程的加载情况。',
   'models.dense': '语义（稠密向量）',

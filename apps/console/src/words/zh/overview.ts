@@ -1,4 +1,4 @@
-/** What is said on the page overview, in Chinese. */
+/** Chinese texts of the overview pages. */
 export const overview = {
   'rate.tokens': '{tokens} 词元/秒',
   'overview.what': '实时显示这里正在发生的一切。',

@@ -1,4 +1,4 @@
-/** What is said on the page search, in Chinese. */
+/** Chinese texts of the search pages. */
 export const search = {
   filter: '筛选',
   'filter.add': '条件',

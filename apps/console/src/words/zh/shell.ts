@@ -1,4 +1,4 @@
-/** What is said around all pages, and on many of them, in Chinese. */
+/** Chinese texts that many pages share. */
 export const shell = {
   'language.other': 'English',
   'language.auto': '任意语言（按文字判断）',

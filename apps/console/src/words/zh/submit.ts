@@ -1,4 +1,4 @@
-/** What is said on the page submit, in Chinese. */
+/** Chinese texts of the submit pages. */
 export const submit = {
   'submit.what': '拖入一个文档或包含多个文档的文件，指明各列的含义，然后跟踪任务。',
   'submit.drop': '把文件拖到这里',

@@ -1,4 +1,4 @@
-/** What is said on the page usage, in Chinese. */
+/** Chinese texts of the usage pages. */
 export const usage = {
   'usage.what': '已向量化的内容。日期按 UTC 计算。',
   'usage.span': '时间',
