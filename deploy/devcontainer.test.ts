@@ -5,12 +5,12 @@ import { expect, test } from 'vitest';
 const ROOT = join(import.meta.dirname, '..');
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
-test('the devcontainer has the Node that the images and the repository are built with', () => {
+test('the devcontainer has the same Node as the images and the repository', () => {
   const { image, postCreateCommand } = JSON.parse(read('.devcontainer/devcontainer.json')) as {
     image: string;
     postCreateCommand: string;
   };
-  // The images' own is the slim one, without git.
+  // The images use the slim variant, which has no git.
   const [, node] = /^ARG NODE=(.*)-slim$/m.exec(read('deploy/docker/Dockerfile')) ?? [];
   expect(image).toBe(node);
   const { dependencies } = JSON.parse(read('package.json')) as { dependencies: { node: string } };

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-test('every test that SECURITY.md names is there', async () => {
+test('every test that SECURITY.md names exists', async () => {
   const text = readFileSync(new URL('../SECURITY.md', import.meta.url), 'utf8');
   const named = new Set(
     Array.from(text.matchAll(/`([\w./-]+\.(?:test|attack)\.ts)`/g), ([, path = '']) => path),

@@ -1,6 +1,6 @@
-/** The apps' settings, against which the tests hold what manifests and compose.yaml set. */
+/** The apps' settings, against which tests check the variables of manifests and compose.yaml. */
 
-/** What Node and the AWS SDK read themselves. */
+/** Variables that Node and the AWS SDK read themselves. */
 const OF_LIBRARIES = [
   'NODE_EXTRA_CA_CERTS',
   'AWS_ENDPOINT_URL_S3',
@@ -13,12 +13,12 @@ interface SettingsSchema {
   safeParse(environment: object): { error?: { issues: unknown[] } };
 }
 
-/** What is wrong with an app's environment by its schema of settings: unknown names, and values that it refuses. */
+/** The faults of an app's environment by its schema of settings: unknown names and invalid values. */
 export async function faultsOfEnvironment(
   app: 'api' | 'worker',
   environment: Readonly<Record<string, string>>,
 ): Promise<unknown[]> {
-  // By a computed path, since this project's sources depend on no app.
+  // The path is computed, because this project's sources must not depend on an app.
   const module = new URL(`../apps/${app}/src/config.ts`, import.meta.url).href;
   const { settingsSchema } = (await import(module)) as { settingsSchema: SettingsSchema };
   const given = Object.entries(environment).filter(([name]) => !OF_LIBRARIES.includes(name));

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { faultsOfEnvironment } from '../settings.ts';
 
-/** A part of compose.yaml's services, as far as it is looked at here. */
+/** The fields of a compose service that the tests read. */
 interface Service {
   image: string;
   build?: { context: string; dockerfile: string; target: string };
@@ -35,12 +35,12 @@ const compose = parse(text, { merge: true }) as {
 const services = Object.entries(compose.services);
 const ours = services.filter(([, { image }]) => image.startsWith('embedmill/'));
 
-test('it keeps to the compose specification', () => {
+test('it conforms to the compose specification', () => {
   const ajv = new Ajv2019({ strict: false, allErrors: true, validateFormats: false });
-  // The schema names its parts by the word of an older draft, and looks them up by their paths.
+  // The schema names its definitions with the keyword `id` of an older draft, and refers to them by path.
   ajv.removeKeyword('id');
   const check = ajv.compile({ ...composeSchema, $schema: 'https://json-schema.org/draft/2019-09/schema' });
-  // The schema on npm is older than the project's name in the file.
+  // The published schema is older than the top-level `name`.
   const { name, ...rest } = compose;
   check(rest);
   expect(check.errors ?? []).toEqual([]);
@@ -48,7 +48,7 @@ test('it keeps to the compose specification', () => {
   expect(check({ services: { a: { image: 1 } } })).toBe(false);
 });
 
-test('what is published is published on this machine only, and every image has its version', () => {
+test('ports are published on this machine only, and every image has a version', () => {
   expect(services.flatMap(([, { ports = [] }]) => ports).length).toBeGreaterThan(2);
   for (const [name, { ports = [], image, healthcheck }] of services) {
     for (const port of ports) expect(port, name).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
@@ -57,7 +57,7 @@ test('what is published is published on this machine only, and every image has i
   }
 });
 
-test('files that are mounted are there, and volumes are declared', () => {
+test('mounted files exist, and volumes are declared', () => {
   for (const [name, { volumes }] of services) {
     for (const volume of volumes) {
       const [source = ''] = volume.split(':');
@@ -69,7 +69,7 @@ test('files that are mounted are there, and volumes are declared', () => {
   }
 });
 
-test('memory and logs have limits, and what spills to /tmp is not kept in memory', () => {
+test('memory and logs have limits, and /tmp is not in memory', () => {
   for (const [name, { mem_limit, logging }] of services) {
     expect(mem_limit, name).toMatch(/^\d+[gm]$/);
     expect(logging?.options, name).toEqual({ 'max-size': '20m', 'max-file': '5' });
@@ -100,14 +100,14 @@ test('our parts run without privileges, wait for queue and store, and share thei
   }
 });
 
-test('every variable of our parts is a setting that they know, with a value that they take', async () => {
+test('every variable of our parts is a known setting with a valid value', async () => {
   for (const [name, { environment = {} }] of ours) {
     expect(await faultsOfEnvironment(name === 'api' ? 'api' : 'worker', environment), name).toEqual([]);
   }
   expect(await faultsOfEnvironment('worker', { EMBEDMILL_WORKER_DRAIN: '1' })).toHaveLength(1);
 });
 
-test('with Milvus beside it, our parts wait for that one, and know no Qdrant', async () => {
+test('with the Milvus file, our parts wait for Milvus and do not use Qdrant', async () => {
   const beside = parse(await readFile(join(import.meta.dirname, 'compose.milvus.yaml'), 'utf8'), {
     merge: true,
     logLevel: 'error',
@@ -141,12 +141,12 @@ test('a stopping worker has time for its drain, and the API for its requests', (
   }
 });
 
-test('Redis keeps what it was given', () => {
+test('Redis keeps its data', () => {
   const { command } = parse(text).services.redis as { command: string[] };
   expect(command.join(' ')).toContain('--appendonly yes --maxmemory-policy noeviction');
 });
 
-test('Prometheus asks the ports that the parts listen on', async () => {
+test('Prometheus scrapes the ports on which the parts listen', async () => {
   const config = parse(await readFile(join(import.meta.dirname, 'prometheus.yml'), 'utf8')) as {
     rule_files: string[];
     scrape_configs: { dns_sd_configs?: { names: string[]; port: number }[] }[];

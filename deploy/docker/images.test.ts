@@ -20,7 +20,7 @@ const dockerfile = DockerfileParser.parse(text);
 const stages = new Map(dockerfile.getFROMs().map((from) => [from.getBuildStage(), from]));
 const IMAGES = ['api', 'worker', 'worker-cuda'] as const;
 
-/** The instructions that make an image's file system: those of a stage, after those of the stages it is from. */
+/** The instructions that build an image's file system: those of its base stages, then its own. */
 function instructionsOf(stage: string): { keyword: string; args: string }[] {
   const from = stages.get(stage) as From;
   const own = dockerfile.getInstructions().filter((one) => {
@@ -40,19 +40,19 @@ function instructionsOf(stage: string): { keyword: string; args: string }[] {
   ];
 }
 
-/** What an image copies: from the context, or from another stage. */
+/** The COPY instructions of an image: from the build context, or from another stage. */
 const copiesOf = (stage: string): { from: string | undefined; source: string; target: string }[] =>
   instructionsOf(stage).flatMap(({ keyword, args }) => {
     const [, from, source = '', target = ''] = /^(?:--from=(\S+) )?(\S+) (\S+)$/.exec(args) ?? [];
     return keyword === 'COPY' ? [{ from, source, target }] : [];
   });
 
-test('the linter finds no fault in the Dockerfile', () => {
+test('the linter accepts the Dockerfile', () => {
   expect(validate(text)).toEqual([]);
   expect(validate('FROM a\nCOPPY x y\n')).not.toEqual([]);
 });
 
-test.each(IMAGES)('%s copies what there is, starts the app, and not as root', (image) => {
+test.each(IMAGES)('%s copies files that exist, and starts the app without root', (image) => {
   const instructions = instructionsOf(image);
   expect(instructions.findLast(({ keyword }) => keyword === 'USER')?.args).toBe('10001:10001');
   const app = image === 'api' ? 'api' : 'worker';
@@ -69,7 +69,7 @@ test.each(IMAGES)('%s copies what there is, starts the app, and not as root', (i
   }
 });
 
-test('base images have versions, Node the one that the repository runs on', async () => {
+test('base images have versions, and Node’s is the repository’s', async () => {
   const defaults = dockerfile
     .getInstructions()
     .filter((one) => one.getKeyword() === 'ARG')
@@ -85,7 +85,7 @@ test('base images have versions, Node the one that the repository runs on', asyn
   });
 });
 
-test('the build context has all that npm ci reads, and no more than that, sources and models', async () => {
+test('the build context has what npm ci reads, the sources and the models, and nothing else', async () => {
   const { workspaces } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
     workspaces: string[];
   };
@@ -104,7 +104,7 @@ test('the build context has all that npm ci reads, and no more than that, source
   expect(lines).toContain('**/node_modules');
 });
 
-test('packages are installed before the sources come, so that a changed source installs none', () => {
+test('packages are installed before sources are copied, so that a changed source does not reinstall them', () => {
   const isSource = ({ keyword, args }: { keyword: string; args: string }): boolean =>
     keyword === 'COPY' && (args === '. .' || args.startsWith('--from=source /app'));
   const installing = [...stages.keys()].flatMap((stage) =>
@@ -118,14 +118,14 @@ test('packages are installed before the sources come, so that a changed source i
   }
 });
 
-test('the API’s image has the console and no models, and the worker’s what calibrates', () => {
+test('the API’s image has the console and no models, and the worker’s has what calibration needs', () => {
   expect(copiesOf('api').map(({ target }) => target)).toContain('apps/console/dist');
   expect(copiesOf('api').filter(({ source }) => source.startsWith('models'))).toEqual([]);
   const sources = copiesOf('worker').map(({ source }) => source);
   expect(sources).toEqual(expect.arrayContaining(['models', 'apps/cli/demo/wordnet.ndjson']));
 });
 
-/** Runs an instruction of the Dockerfile in an empty folder, with programs of ours before all others. */
+/** Runs an instruction of the Dockerfile in an empty folder, with these programs first on the PATH. */
 async function runInstruction(
   containing: string,
   programs: Record<string, string>,
@@ -165,12 +165,15 @@ test.each([
   expect(done).toEqual({ code, output: expect.stringContaining(output) });
 });
 
-test('an installer that installs no CUDA, as on arm64, ends the build', async () => {
+test('the build fails if the installer installs no CUDA libraries, as on arm64', async () => {
   const done = await runInstruction('script/install.js', { node: 'exit 0' });
   expect(done).toEqual({ code: 1, output: expect.stringContaining('linux/amd64 only') });
 });
 
-/** A folder such as an image's /app: what its COPYs name, with the packages that `npm ci -w apps/APP` installs. */
+/**
+ * Lays out a folder like an image's /app: the targets of its COPYs, with the packages that `npm ci -w apps/APP`
+ * installs.
+ */
 async function imageFolder(folder: string, app: 'api' | 'worker'): Promise<void> {
   for (const { from, source, target } of copiesOf(app)) {
     if (from === undefined) {
@@ -195,7 +198,7 @@ async function imageFolder(folder: string, app: 'api' | 'worker'): Promise<void>
     const isPackage = path.startsWith('node_modules/') || path.startsWith(`apps/${app}/node_modules/`);
     if (!isPackage || removed.some((one) => `${path}/`.startsWith(`${one}/`))) continue;
     await mkdir(join(folder, dirname(path)), { recursive: true });
-    // Parents come first; what lies in them comes with them.
+    // Parents come first and bring their contents with them.
     if (!existsSync(join(folder, path))) await symlink(join(ROOT, path), join(folder, path));
   }
 }
@@ -220,7 +223,7 @@ interface Part {
   url: string;
 }
 
-/** Starts an image's command in its folder; packages are found where they are linked, not where they come from. */
+/** Starts an image's command in its folder. Packages are resolved where they are linked, not where the links point. */
 async function start(folder: string, app: 'api' | 'worker', env: Record<string, string>): Promise<Part> {
   const entrypoint = instructionsOf(app).find(({ keyword }) => keyword === 'ENTRYPOINT')!.args;
   const [, ...args] = JSON.parse(entrypoint) as string[];
@@ -303,7 +306,7 @@ test('from the images’ folders alone, a job goes from the API through a worker
       '{"query":"hello"}',
     );
     expect((hits as { id: string }[])[0]?.id).toBe('a');
-    // Of the API's routes, those that are for clients are reached through the chart's ingress.
+    // Of the API's routes, clients reach these through the chart's ingress.
     const spec = (await (await fetch(new URL('/openapi.json', api.url))).json()) as { paths: object };
     const { paths } = parse(await readFile(join(ROOT, 'deploy/helm/embedmill/values.yaml'), 'utf8')) as {
       paths: string[];
@@ -328,7 +331,7 @@ test('from the images’ folders alone, a job goes from the API through a worker
     expect(stdout).toContain('the model is available');
     const page = await fetch(new URL('/console/', api.url));
     expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
-    // Its thread is a bundle of its own.
+    // The map's thread is a separate bundle.
     await call('/api/v1/collections/greetings/map', 'application/json', '{"method":"pca"}');
     const map = async () =>
       (await (await fetch(new URL('/api/v1/collections/greetings/map', api?.url))).json()) as object;

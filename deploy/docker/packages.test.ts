@@ -14,13 +14,13 @@ interface Package {
 const read = async (folder: string): Promise<Package> =>
   JSON.parse(await readFile(join(ROOT, folder, 'package.json'), 'utf8')) as Package;
 
-/** The version of a package that code in a workspace's folder gets. */
+/** The version of a package that code in a workspace's folder resolves to. */
 async function versionFor(folder: string, name: string): Promise<string> {
   const own = join(folder, 'node_modules', name);
   return (await read(existsSync(join(ROOT, own)) ? own : join('node_modules', name))).version;
 }
 
-/** Folders of the libraries that a workspace's bundle takes in. */
+/** The folders of the libraries in a workspace's bundle. */
 async function librariesOf(folder: string, all: ReadonlyMap<string, string>): Promise<Set<string>> {
   const found = new Set<string>();
   for (const pending = [folder]; ;) {
@@ -48,9 +48,9 @@ const libraries = new Map(
   await Promise.all(folders.map(async (folder) => [(await read(folder)).name, folder] as const)),
 );
 
-// A bundle lies in its app's folder, so its imports are the app's: npm may have put another version there.
+// A bundle is in its app's folder, so its imports resolve from there, where npm may have put another version.
 test.each(['api', 'worker', 'cli'])(
-  'the bundle of %s gets the versions that its parts ask for',
+  'the bundle of %s gets the versions that its libraries depend on',
   async (app) => {
     const taken = await librariesOf(`apps/${app}`, libraries);
     expect(taken.size).toBeGreaterThan(5);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the images of the API and the worker with buildah, without a daemon or a registry, starts both as their user on
-# a read-only root, and sends a job through: deploy/docker/try-images.sh. As root, on Debian, from a built checkout; it
-# says what it lacks, and skips. The base image is a Debian of debootstrap's with the checkout's Node and npm.
+# a read-only root, and runs a job through them: deploy/docker/try-images.sh. Run it as root, on Debian, in a built
+# checkout; if something is missing, it says what and skips. The base image is a Debian from debootstrap with the
+# checkout's Node and npm.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 root=$PWD
@@ -34,7 +35,8 @@ buildah commit --quiet "$debian" localhost/embedmill-debian >/dev/null
 buildah copy --quiet "$debian" "$root/node_modules/node/bin/node" /usr/local/bin/node >/dev/null
 buildah copy --quiet "$debian" "$(dirname "$(dirname "$(readlink -f "$(command -v npm)")")")" /usr/local/lib/node_modules/npm >/dev/null
 buildah run "$debian" -- ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
-# Where this machine's way out has an authority of its own, the builds trust it, too; the images do not.
+# If this machine reaches the network through its own certificate authority, the builds also trust it; the images do
+# not.
 if [ -n "${NODE_EXTRA_CA_CERTS:-}" ]; then
   buildah copy --quiet "$debian" "$NODE_EXTRA_CA_CERTS" /etc/ssl/build-ca.crt >/dev/null
   buildah config --env NODE_EXTRA_CA_CERTS=/etc/ssl/build-ca.crt "$debian"
@@ -43,7 +45,7 @@ buildah commit --quiet "$debian" localhost/embedmill-node >/dev/null
 
 for target in api worker; do
   echo "== the image of the $target"
-  # BuildKit's caches are none of buildah's business in Debian: what they hold is fetched.
+  # Debian's buildah does not support BuildKit's caches: without them, packages are downloaded.
   sed 's/--mount=type=cache,target=\S* //' deploy/docker/Dockerfile >"$work/Dockerfile"
   buildah build --quiet --network host --layers -f "$work/Dockerfile" --target "$target" \
     --build-arg NODE=localhost/embedmill-node --build-arg DEBIAN=localhost/embedmill-debian \
@@ -51,7 +53,7 @@ for target in api worker; do
     -t "localhost/embedmill-$target" "$root" >"$work/log" 2>&1 || { tail -20 "$work/log"; exit 1; }
 done
 
-# Starts an image's program in its file system: as its user, with a root that cannot be written to.
+# Starts an image's program in its file system: as its user, on a read-only root.
 start() {
   local image=$1 port=$2 container folder command
   shift 2

@@ -9,7 +9,7 @@ const workers = `count(${gauge('engines')})`;
 const backlog = sum(once(gauge('backlogTokens'), ['model']));
 const perWorker = over(allTokens, workers);
 
-/** What does it cost, and how many workers does it take? */
+/** Answers: what does it cost, and how many workers does it take? */
 export function costAndCapacity(): Dashboard {
   return dashboard('cost-and-capacity', 'Cost & capacity', 'Pace, time to drain, cost per million tokens.')
     .withVariable(

@@ -33,14 +33,14 @@ const panels = built.flatMap(([name, { panels: all }]) =>
 const expressions = panels.flatMap(({ panel }) => (panel.targets ?? []).map(({ expr }) => expr));
 
 test.each(built)(
-  'dashboards/%s.json is what its source makes; else "npm run dashboards -w deploy"',
+  'dashboards/%s.json is up to date with its source; if not, run "npm run dashboards -w deploy"',
   async (name, dashboard) => {
     const file = await readFile(new URL(`dashboards/${name}.json`, import.meta.url), 'utf8');
     expect(JSON.parse(file)).toEqual(dashboard);
   },
 );
 
-test('there are no other files beside them', async () => {
+test('the folder has no other files', async () => {
   const files = await readdir(new URL('dashboards/', import.meta.url));
   expect(files.sort()).toEqual(built.map(([name]) => `${name}.json`).sort());
 });
@@ -57,7 +57,7 @@ test('every panel has a unit, thresholds, a description, a data source, and name
   }
 });
 
-test('ids are told apart, and all variables are there that expressions use', () => {
+test('ids are unique, and expressions use only existing variables', () => {
   expect(new Set(built.map(([, { uid }]) => uid)).size).toBe(4);
   for (const [, { panels: all, templating }] of built) {
     expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
@@ -81,7 +81,7 @@ test('every metric in every expression is served by us, by Prometheus or by the 
   }
 });
 
-test('runbooks that panels lead to are there', async () => {
+test('the runbooks that panels link to exist', async () => {
   const runbooks = await readFile(new URL('../../docs/runbooks.md', import.meta.url), 'utf8');
   const anchors = [...runbooks.matchAll(/^## (\S+)$/gm)].map(([, name = '']) => name.toLowerCase());
   const linked = panels.flatMap(({ panel }) => (panel.links ?? []).map(({ url }) => url.split('#')[1]));

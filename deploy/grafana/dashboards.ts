@@ -14,12 +14,12 @@ export function dashboards(): Map<string, Dashboard> {
   ]);
 }
 
-/** A dashboard as its file has it. */
+/** The text of a dashboard's file. */
 export function fileText(dashboard: Dashboard): string {
   return `${JSON.stringify(dashboard, null, 2)}\n`;
 }
 
-/** Grafana tells panels apart by these; where they are missing it makes some up, others each time. */
+/** Grafana identifies panels by these ids; without them, it makes up new ones each time. */
 function numbered(dashboard: Dashboard): Dashboard {
   for (const [at, panel] of (dashboard.panels ?? []).entries()) panel.id = at + 1;
   return dashboard;

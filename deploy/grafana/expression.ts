@@ -1,8 +1,8 @@
 import { METRICS, type MetricEntry } from '@embedmill/metrics';
 
 /**
- * PromQL over the metrics of libs/metrics. Metrics go by their keys in the table and labels by its names and values, so
- * that one that is renamed there, or goes, does not compile here.
+ * PromQL over the metrics of libs/metrics. Metrics are given by their keys in its table and labels by their names and
+ * values there, so that expressions with a renamed or removed metric do not compile.
  */
 type Table = typeof METRICS;
 export type MetricKey = keyof Table;
@@ -17,7 +17,7 @@ type LabelsOf<Key extends MetricKey> = {
 };
 type LabelOf<Key extends MetricKey> = keyof Table[Key]['labels'] | 'pool' | 'instance';
 
-/** What a worker's series are chosen by; the API's only by their job, because no pool has them. */
+/** How a worker's series are selected. The API's are selected only by job, because they have no pool. */
 const WORKER_MATCHERS = ['job=~"$job"', 'pool=~"$pool"', 'instance=~"$instance"'];
 const API_MATCHERS = ['job=~"$job"'];
 
@@ -25,7 +25,7 @@ export function gauge<Key extends KeysOf<'gauge'>>(key: Key, labels: LabelsOf<Ke
   return series(key, '', labels);
 }
 
-/** Per second, as Grafana chooses the stretch of time. */
+/** The rate per second, over the interval that Grafana chooses. */
 export function rate<Key extends KeysOf<'counter'>>(key: Key, labels: LabelsOf<Key> = {}): string {
   return `rate(${series(key, '', labels)}[$__rate_interval])`;
 }
@@ -34,7 +34,7 @@ export function increase<Key extends KeysOf<'counter'>>(key: Key, labels: Labels
   return `increase(${series(key, '', labels)}[$__rate_interval])`;
 }
 
-/** Of a histogram: observations per second, or what they sum up to per second. */
+/** The rate of a histogram's count or sum, per second. */
 export function rateOf<Key extends KeysOf<'histogram'>>(
   part: 'count' | 'sum',
   key: Key,
@@ -43,7 +43,7 @@ export function rateOf<Key extends KeysOf<'histogram'>>(
   return `rate(${series(key, `_${part}`, labels)}[$__rate_interval])`;
 }
 
-/** A quantile of a histogram, 0 to 1, for each value of some labels. */
+/** A quantile of a histogram, from 0 to 1, for each value of some labels. */
 export function quantile<Key extends KeysOf<'histogram'>>(
   share: number,
   key: Key,
@@ -58,17 +58,17 @@ export function sum(expression: string, by: readonly string[] = []): string {
   return by.length === 0 ? `sum(${expression})` : `sum by (${by.join(', ')}) (${expression})`;
 }
 
-/** What every API replica says alike, counted once. */
+/** A value that every API replica reports alike, counted once. */
 export function once(expression: string, by: readonly string[] = []): string {
   return by.length === 0 ? `max(${expression})` : `max by (${by.join(', ')}) (${expression})`;
 }
 
-/** A quotient, without a value where nothing is divided by. */
+/** A quotient that has no value if the divisor is 0. */
 export function over(dividend: string, divisor: string): string {
   return `${dividend} / (${divisor} > 0)`;
 }
 
-/** A metric that prom-client serves beside those of the table, of workers. */
+/** A default metric of prom-client, of workers. */
 export function processSeries(
   name:
     | 'process_resident_memory_bytes'
@@ -79,7 +79,7 @@ export function processSeries(
   return `${name}{${WORKER_MATCHERS.join(',')}}`;
 }
 
-/** Of NVIDIA's DCGM exporter, which has a job of its own. */
+/** A metric of NVIDIA's DCGM exporter, which is scraped under another job. */
 export function gpu(
   name:
     | 'DCGM_FI_DEV_GPU_UTIL'

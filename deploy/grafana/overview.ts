@@ -7,7 +7,7 @@ const toGo = sum(once(gauge('backlogDocuments'), ['model']));
 const settled = sum(rate('documents'));
 const failed = sum(rate('documents', { outcome: 'failed' }));
 
-/** Is it working, how far is it, and does anything fail? */
+/** Answers: does it work, how far is it, and does anything fail? */
 export function overview(): Dashboard {
   return dashboard('overview', 'Overview', 'Jobs, documents per second, remaining time, failures.')
     .withRow(new RowBuilder('Now'))

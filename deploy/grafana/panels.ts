@@ -23,24 +23,27 @@ import { DATASOURCE } from './variables.ts';
 
 export interface PanelSpec {
   title: string;
-  /** What it shows, and what to make of it. */
+  /** What it shows, and how to read it. */
   description: string;
-  /** Grafana's name of the unit. */
+  /** The unit, under Grafana's name. */
   unit: string;
-  /** PromQL, and what its series are called. */
+  /** PromQL expressions with the legends of their series. */
   queries: readonly (readonly [expression: string, legend: string])[];
-  /** From where on it is worth a look, and from where on it is wrong; falling, where the second is the lower. */
+  /**
+   * The value from which it deserves a look, and the value from which something is wrong. If the second is lower, lower
+   * values are worse.
+   */
   thresholds?: readonly [look: number, wrong: number];
-  /** The alert whose runbook says more. */
+  /** The alert whose runbook explains more. */
   runbook?: string;
   decimals?: number;
 }
 
-/** Of a dashboard's 24 columns. */
+/** In columns, of a dashboard's 24. */
 const STAT_WIDTH = 4;
 const GRAPH_WIDTH = 8;
 
-/** A number of now, with its latest past behind it. */
+/** The current value, with its recent history as the background. */
 export function stat(spec: PanelSpec): Builder<Panel> {
   const panel = new StatBuilder()
     .height(4)
@@ -50,7 +53,7 @@ export function stat(spec: PanelSpec): Builder<Panel> {
   return described(panel, spec);
 }
 
-/** Lines over time. */
+/** A line chart over time. */
 export function graph(spec: PanelSpec): Builder<Panel> {
   const panel = new TimeseriesBuilder()
     .min(0)

@@ -3,7 +3,7 @@ import { gauge, once, over, quantile, rate, rateOf, sum } from './expression.ts'
 import { graph, stat } from './panels.ts';
 import { dashboard } from './variables.ts';
 
-/** Is work waiting, does Redis have room, does the store keep up? */
+/** Answers: is work waiting, does Redis have room, does the store keep up? */
 export function queueAndStore(): Dashboard {
   return dashboard('queue-and-store', 'Queue & store', 'Depth and age of the queue, Redis, the vector store.')
     .withRow(new RowBuilder('Queue'))

@@ -13,7 +13,7 @@ import { METRICS } from '@embedmill/metrics';
 
 export const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
 
-/** An empty dashboard with what all have: the variables, and links to the others. */
+/** An empty dashboard with what all dashboards share: the variables, and links to the others. */
 export function dashboard(name: string, title: string, description: string): DashboardBuilder {
   const workers = METRICS.engines.name;
   return new DashboardBuilder(`Embedmill / ${title}`)
@@ -46,7 +46,7 @@ export function dashboard(name: string, title: string, description: string): Das
     );
 }
 
-/** What the reader writes into a box. */
+/** A variable whose value the reader types. */
 export function textVariable(
   name: string,
   label: string,
@@ -59,7 +59,7 @@ export function textVariable(
     .current({ selected: true, text: value, value });
 }
 
-/** Values of a label, all of them by default: also those of series that lack it, as without pools. */
+/** The values of a label. The default, all, also matches series without the label, as without pools. */
 function labelVariable(name: string, label: string, query: string): QueryVariableBuilder {
   return new QueryVariableBuilder(name)
     .label(label)

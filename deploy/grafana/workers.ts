@@ -7,7 +7,7 @@ const padding = sum(rate('paddingTokens'), ['lane']);
 const tokens = sum(rate('tokens'), ['lane']);
 const engineMemory = sum(gauge('engineMemoryBytes'), ['instance']);
 
-/** Are batches full, where does the time go, do engines live? */
+/** Answers: are batches full, where does the time go, do engines stay alive? */
 export function workers(): Dashboard {
   return dashboard('workers', 'Workers', 'Batches, stages, engines, memory, GPUs.')
     .withRow(new RowBuilder('Batches'))

@@ -34,18 +34,18 @@ const scalersOf = (manifests: readonly Manifest[]): string[] =>
     .filter(({ kind }) => kind === 'ScaledObject' || kind === 'HorizontalPodAutoscaler')
     .map(({ kind, metadata }) => `${kind}/${metadata.name}`);
 
-test.each(COPIES)('%s has its copies in the chart: npm run render -w deploy', async (ours, copy) => {
+test.each(COPIES)('%s is copied into the chart; if not, run "npm run render -w deploy"', async (ours, copy) => {
   expect(await filesOf(copy)).toEqual(await filesOf(ours));
 });
 
 describe.skipIf(!helm)(`helm${skipped}`, () => {
-  test.each(CASE_NAMES)('%s: what is committed is what it renders', async (name) => {
-    // Helm 4 leaves other blank lines than Helm 3.
+  test.each(CASE_NAMES)('%s: the committed manifests are up to date', async (name) => {
+    // Helm 4 has different blank lines than Helm 3.
     const committed = await readFile(join(RENDERED, `${name}.yaml`), 'utf8');
     expect(parseManifests(committed)).toEqual(parseManifests(await helmTemplate(CASES[name])));
   });
 
-  test.each(CASE_NAMES)('%s: lint finds no fault', async (name) => {
+  test.each(CASE_NAMES)('%s: helm lint accepts the values', async (name) => {
     expect(await helmLint(CASES[name])).toContain('0 chart(s) failed');
   });
 
@@ -95,7 +95,7 @@ describe.skipIf(!helm)(`helm${skipped}`, () => {
     expect(manifests.flatMap(faultsOf)).toEqual([]);
   });
 
-  test('KEDA reads the API’s number of one model without Prometheus', async () => {
+  test('KEDA can read the backlog of one model from the API, without Prometheus', async () => {
     const set =
       'workerPools.cpu.autoscaling={"kind":"keda","minReplicas":0,"keda":{"trigger":"metrics-api"}}';
     const manifests = parseManifests(await helmTemplate(CPU, [set]));
@@ -115,7 +115,7 @@ describe.skipIf(!helm)(`helm${skipped}`, () => {
     });
   });
 
-  test('the commands of deploy/README.md name files that there are, and render', async () => {
+  test('the commands of deploy/README.md name existing files, and they render', async () => {
     const readme = await readFile(join(CHART, '../../README.md'), 'utf8');
     const commands = readme
       .split('\n')
@@ -128,7 +128,7 @@ describe.skipIf(!helm)(`helm${skipped}`, () => {
     }
   });
 
-  test('with Milvus, pods get its address and its authority, no Qdrant’s, and may go to its port', async () => {
+  test('with Milvus, pods get its address and CA instead of Qdrant’s, and may reach its port', async () => {
     const manifests = parseManifests(await helmTemplate(CASES.milvus));
     const config = manifests.find(({ kind }) => kind === 'ConfigMap')!['data'] as Record<string, string>;
     expect(config).toMatchObject({
@@ -144,7 +144,7 @@ describe.skipIf(!helm)(`helm${skipped}`, () => {
     }
   });
 
-  test('the port of a Milvus that is named without one is Milvus’ own', async () => {
+  test('without a port in its address, Milvus’ default port is allowed', async () => {
     const sets = ['store={"kind":"milvus","url":"http://milvus.m.svc"}'];
     expect(await reached('worker', sets)).toContainEqual([namespace('m'), [19530]]);
   });
@@ -155,7 +155,7 @@ describe.skipIf(!helm)(`helm${skipped}`, () => {
     expect(worker.spec!.template.spec!.terminationGracePeriodSeconds).toBe(415);
   });
 
-  test('a volume in place of a bucket, an own Secret, dashboards: all fit their schemas', async () => {
+  test('a volume instead of a bucket, a Secret of the chart and dashboards fit their schemas', async () => {
     const manifests = parseManifests(
       await helmTemplate(CPU, [
         'spool={"kind":"volume"}',
@@ -177,7 +177,7 @@ describe.skipIf(!helm)(`helm${skipped}`, () => {
   });
 });
 
-/** What the policy of a part lets its pods reach, without DNS and what is anywhere: [where, ports]. */
+/** The egress that a part's policy allows, except DNS and rules for any address: [peer, ports]. */
 async function reached(
   part: string,
   sets: readonly string[],
@@ -196,8 +196,8 @@ const namespace = (name: string): object => ({
   namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } },
 });
 
-describe.skipIf(!helm)(`where pods may go${skipped}`, () => {
-  test('ports and namespaces follow the addresses', async () => {
+describe.skipIf(!helm)(`egress of pods${skipped}`, () => {
+  test('ports and namespaces follow from the addresses', async () => {
     const sets = [
       'queue.url="rediss://redis.queue.svc:6380"',
       'store.url="http://10.1.2.3:7333"',
@@ -222,7 +222,7 @@ describe.skipIf(!helm)(`where pods may go${skipped}`, () => {
     expect(first).toEqual([namespace('q'), ports]);
   });
 
-  test('everything has its peers, and link-local addresses are none of them', async () => {
+  test('every rule has peers, and link-local addresses are excluded', async () => {
     const manifests = parseManifests(await helmTemplate(CPU));
     for (const { kind, spec } of manifests) {
       if (kind !== 'NetworkPolicy') continue;
@@ -233,22 +233,22 @@ describe.skipIf(!helm)(`where pods may go${skipped}`, () => {
   });
 });
 
-describe.skipIf(!helm)(`for platforms${skipped}`, () => {
+describe.skipIf(!helm)(`options for platforms${skipped}`, () => {
   const workerOf = async (sets: readonly string[]) =>
     deploymentsOf(parseManifests(await helmTemplate(CPU, sets))).at(-1)!;
 
-  test('machines that go at short notice have a short drain', async () => {
+  test('machines that are reclaimed at short notice may have a short drain', async () => {
     const { spec } = await workerOf(['workerPools.cpu={"spot":true,"drainSeconds":15}']);
     expect(spec!.template.spec!.terminationGracePeriodSeconds).toBe(30);
   });
 
-  test('how a pool is rolled out can be said', async () => {
+  test('a pool’s rollout can be configured', async () => {
     const { spec } = await workerOf(['workerPools.cpu.rollout={"maxSurge":"50%","maxUnavailable":2}']);
     expect(spec!.strategy!.rollingUpdate).toEqual({ maxSurge: '50%', maxUnavailable: 2 });
   });
 
   test.each(['api', 'workerPools.cpu'])(
-    'what a platform adds to %s goes to its Deployment, to its pods, or into them',
+    'a platform’s additions to %s go to its Deployment, its pods or its containers',
     async (part) => {
       const init = { name: 'proxy', image: 'mesh/init:1' };
       const manifests = parseManifests(
@@ -281,7 +281,7 @@ describe.skipIf(!helm)(`for platforms${skipped}`, () => {
     },
   );
 
-  test('a pool that stays warm for searches takes no shards, and its queries wake no other one', async () => {
+  test('a pool that stays warm for searches takes no shards, and its queries wake no other pool', async () => {
     const manifests = parseManifests(await helmTemplate(['cluster', 'h100', 'warm']));
     const warm = deploymentsOf(manifests).find((one) => one.metadata!.name === 'embedmill-worker-warm')!;
     expect(warm.spec!.replicas).toBe(1);
@@ -296,7 +296,7 @@ describe.skipIf(!helm)(`for platforms${skipped}`, () => {
     expect([minReplicaCount, triggers[0]!.metadata.activationThreshold]).toEqual([0, '1000']);
   });
 
-  test('OpenShift gives users and groups of its own', async () => {
+  test('user and group ids can be left to OpenShift', async () => {
     const none = '{"runAsUser":null,"runAsGroup":null,"fsGroup":null}';
     const { spec } = await workerOf([`podSecurityContext=${none}`]);
     const { securityContext } = spec!.template.spec!;
@@ -334,15 +334,15 @@ describe.skipIf(!helm)(`for platforms${skipped}`, () => {
     for (const { matches } of rules) expect(matches.length).toBeLessThanOrEqual(8);
   });
 
-  test('helm test asks the API whether it is ready', async () => {
+  test('helm test checks that the API is ready', async () => {
     const [pod] = parseManifests(await helmTemplateOf('tests/ready.yaml', CPU));
     expect(faultsOf(pod!)).toEqual([]);
     expect(JSON.stringify(pod)).toContain('http://embedmill-api:7070/readyz');
   });
 });
 
-describe.skipIf(!helm)(`the stack with a Redis and a Qdrant of its own${skipped}`, () => {
-  test('its parts find one another on one node, keep what they have, and each can be left out', async () => {
+describe.skipIf(!helm)(`the stack with its own Redis and Qdrant${skipped}`, () => {
+  test('its parts find one another on one node, keep their data, and can each be left out', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'embedmill-stack-'));
     try {
       await cp(STACK, folder, { recursive: true });

@@ -21,7 +21,7 @@ import {
 } from 'kubernetes-models/v1';
 import { parseAllDocuments } from 'yaml';
 
-/** Manifests as they are rendered, and what the API server's schemas say of them. Used by the tests. */
+/** Parses rendered manifests and checks them against the API server's schemas. Used by the tests. */
 
 export interface Manifest {
   readonly apiVersion: string;
@@ -51,7 +51,7 @@ const MODELS: readonly Model[] = [
   ...[PodMonitor, PrometheusRule, ServiceMonitor, ScaledObject],
 ];
 
-/** The objects of a stream of YAML documents; throws at the first that is none. */
+/** The objects of a stream of YAML documents. Throws at the first malformed document. */
 export function parseManifests(yaml: string): Manifest[] {
   return parseAllDocuments(yaml).flatMap((document) => {
     if (document.errors[0] !== undefined) throw document.errors[0];
@@ -63,8 +63,8 @@ export const deploymentsOf = (manifests: readonly Manifest[]): IDeployment[] =>
   manifests.filter(({ kind }) => kind === 'Deployment') as unknown as IDeployment[];
 
 /**
- * What is wrong with a manifest by the schema of its kind: values that do not fit, and fields that the schema does
- * not know, which an API server would drop without a word.
+ * The faults of a manifest by the schema of its kind: invalid values, and fields that the schema does not know, which
+ * an API server would silently drop.
  */
 export function faultsOf(manifest: Manifest): string[] {
   const { apiVersion, kind } = manifest;
@@ -73,7 +73,7 @@ export function faultsOf(manifest: Manifest): string[] {
   const watched = watchReads(manifest, '');
   try {
     const one = new model({} as never);
-    // Given to the constructor, all fields would be read by its copying.
+    // Passing it to the constructor would read all fields, because the constructor copies them.
     Object.defineProperties(one, Object.getOwnPropertyDescriptors(watched.value));
     one.validate();
   } catch (error) {
@@ -82,7 +82,7 @@ export function faultsOf(manifest: Manifest): string[] {
   return watched.unread().map((path) => `${path}: there is no such field`);
 }
 
-/** A value that keeps account of which of its fields were looked at: a validator looks at those it knows. */
+/** Records which fields of a value are read: a validator reads those that it knows. */
 function watchReads(value: unknown, path: string): { value: unknown; unread(): string[] } {
   if (typeof value !== 'object' || value === null) return { value, unread: () => [] };
   const fields = Object.keys(value).map((name) => ({

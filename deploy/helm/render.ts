@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CASE_NAMES, CASES, COPIES, helmTemplate, RENDERED } from './chart.ts';
 
-/** `npm run render -w deploy`: brings the chart's copies of rules and dashboards up to date, and rendered/. */
+/** `npm run render -w deploy`: updates the chart's copies of rules and dashboards, and rendered/. */
 for (const [ours, copy] of COPIES) {
   await rm(copy, { recursive: true, force: true });
   if (existsSync(ours)) await cp(ours, copy, { recursive: true });

@@ -10,7 +10,7 @@ const read = async (name: string): Promise<Manifest[]> =>
 
 const nameOf = ({ kind, metadata }: Manifest): string => `${kind}/${metadata.name}`;
 
-test('a misspelt field and a value that does not fit are found', () => {
+test('a misspelt field and an invalid value are found', () => {
   const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 's' } };
   expect(faultsOf({ ...service, spec: { ports: [{ port: 80, targetport: 1 }] } })).toEqual([
     '/spec/ports/0/targetport: there is no such field',
@@ -33,7 +33,7 @@ test('a misspelt field is found in every kind', async () => {
 });
 
 describe.each(CASE_NAMES)('%s', (name) => {
-  test('every object fits the schema of its kind, and has a name of its own', async () => {
+  test('every object fits the schema of its kind and has a unique name', async () => {
     const manifests = await read(name);
     expect(manifests.length).toBeGreaterThan(8);
     const faults = manifests.flatMap((one) => faultsOf(one).map((fault) => `${nameOf(one)} ${fault}`));
@@ -41,7 +41,7 @@ describe.each(CASE_NAMES)('%s', (name) => {
     expect(new Set(manifests.map(nameOf)).size).toBe(manifests.length);
   });
 
-  test('every pod keeps to PodSecurity "restricted", and writes to volumes only', async () => {
+  test('every pod conforms to PodSecurity "restricted" and writes only to volumes', async () => {
     for (const { metadata, spec } of deploymentsOf(await read(name))) {
       const pod = spec!.template.spec!;
       expect(pod.securityContext, metadata!.name).toMatchObject({
@@ -61,7 +61,7 @@ describe.each(CASE_NAMES)('%s', (name) => {
     }
   });
 
-  test('probes ask what there is: started, ready, making progress', async () => {
+  test('probes use existing routes: started, ready, making progress', async () => {
     for (const { spec } of deploymentsOf(await read(name))) {
       const [container] = spec!.template.spec!.containers;
       const ports = container!.ports!.map((port) => port.name);
@@ -96,7 +96,7 @@ describe.each(CASE_NAMES)('%s', (name) => {
     }
   });
 
-  test('every variable is a setting that the app knows, with a value that it takes', async () => {
+  test('every variable is a known setting of the app with a valid value', async () => {
     const manifests = await read(name);
     const shared = manifests.find(({ kind }) => kind === 'ConfigMap')!['data'] as Record<string, string>;
     for (const { metadata, spec } of deploymentsOf(manifests)) {
@@ -126,7 +126,7 @@ describe.each(CASE_NAMES)('%s', (name) => {
     }
   });
 
-  test('a pod that is not ready keeps no node from being drained', async () => {
+  test('a pod that is not ready does not block the draining of its node', async () => {
     for (const { kind, spec } of await read(name))
       if (kind === 'PodDisruptionBudget')
         expect(spec).toMatchObject({ unhealthyPodEvictionPolicy: 'AlwaysAllow' });
@@ -141,13 +141,13 @@ describe.each(CASE_NAMES)('%s', (name) => {
     if (manifests.some(({ kind }) => kind === 'ScaledObject')) expect(external).toEqual([]);
   });
 
-  test('a pool that has no pod stays so where its number cannot be read', async () => {
+  test('a pool without pods stays at zero if the backlog cannot be read', async () => {
     for (const { kind, spec } of await read(name))
       if (kind === 'ScaledObject')
         expect(spec).toMatchObject({ fallback: { replicas: 0, behavior: 'currentReplicasIfHigher' } });
   });
 
-  test('what is reached from outside is neither the metrics nor health, and no pod needs a class', async () => {
+  test('metrics and health are not exposed outside, and no pod needs a priority class', async () => {
     const manifests = await read(name);
     const prefixes = manifests
       .filter(({ kind }) => kind === 'Ingress')
@@ -162,7 +162,7 @@ describe.each(CASE_NAMES)('%s', (name) => {
       expect(spec!.template.spec!.priorityClassName).toBeUndefined();
   });
 
-  test('what a pool is scaled by is one autoscaler or none, and then the Deployment says no replicas', async () => {
+  test('a pool has at most one autoscaler, and its Deployment sets replicas only without one', async () => {
     const manifests = await read(name);
     for (const { metadata, spec } of deploymentsOf(manifests)) {
       const scalers = manifests.filter(({ kind, ...fields }) => {
@@ -175,7 +175,7 @@ describe.each(CASE_NAMES)('%s', (name) => {
     }
   });
 
-  test('selectors find their pods, and no others', async () => {
+  test('selectors match their own pods only', async () => {
     const manifests = await read(name);
     const pods = deploymentsOf(manifests).map(({ metadata, spec }) => ({
       name: metadata!.name,
@@ -199,7 +199,7 @@ describe.each(CASE_NAMES)('%s', (name) => {
   });
 });
 
-test('beside pools that sleep, one replica answers queries alone, of a model that they have', async () => {
+test('beside pools at zero, one replica with their model answers queries only', async () => {
   const manifests = await read('production');
   const settingOf = (pool: string, setting: string) =>
     deploymentsOf(manifests)
@@ -218,7 +218,7 @@ test('beside pools that sleep, one replica answers queries alone, of a model tha
   expect(settingOf('warm', 'EMBEDMILL_WORKER_MODELS')).toBe(models);
 });
 
-test('GPU pools ask for their GPU by the name of its resource, MIG slices too', async () => {
+test('GPU pools request their GPU, or MIG slice, by the name of its resource', async () => {
   for (const [name, resource] of [
     ['t4', 'nvidia.com/gpu'],
     ['a100-mig', 'nvidia.com/mig-1g.10gb'],

@@ -12,7 +12,7 @@ const read = async (path: string): Promise<Values> =>
 const isValues = (value: unknown): value is Values =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** As Helm does: maps field by field, all else as a whole. */
+/** As Helm does: merges maps field by field and replaces everything else. */
 function merge(under: Values, over: Values): Values {
   const merged = { ...under };
   for (const [name, value] of Object.entries(over)) {
@@ -26,12 +26,12 @@ const schema = JSON.parse(await readFile(join(CHART, 'values.schema.json'), 'utf
 const check = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(schema);
 const defaults = await read('values.yaml');
 
-test('the chart’s own values are none that it refuses', () => {
+test('the chart’s default values fit its schema', () => {
   check(defaults);
   expect(check.errors ?? []).toEqual([]);
 });
 
-test('chart, images of compose.yaml and of the kustomization have the version of the repository', async () => {
+test('the chart and the images of compose.yaml and the kustomization have the repository’s version', async () => {
   const { version } = JSON.parse(await readFile(join(CHART, '../../../package.json'), 'utf8')) as Values;
   expect(await read('Chart.yaml')).toMatchObject({ version, appVersion: version });
   expect(await read('../embedmill-stack/Chart.yaml')).toMatchObject({ version, appVersion: version });
@@ -50,7 +50,7 @@ test('every value file is rendered in a case', async () => {
 });
 
 describe.each(Object.entries(CASES))('%s', (_name, files) => {
-  test('its values are taken', async () => {
+  test('its values fit the schema', async () => {
     let values = defaults;
     for (const file of files) values = merge(values, await read(`values/${file}.yaml`));
     check(values);
@@ -58,7 +58,7 @@ describe.each(Object.entries(CASES))('%s', (_name, files) => {
   });
 });
 
-test('no object in the values takes a field that it does not name, but for maps', () => {
+test('no object in the values accepts unknown fields, except maps', () => {
   const refused = (path: string[], value: Values): boolean => {
     const [name, ...rest] = path;
     const changed = (under: Values, names: string[]): Values => {
@@ -74,7 +74,7 @@ test('no object in the values takes a field that it does not name, but for maps'
       isValues(inner) && Object.keys(inner).length > 0 ? objects(inner, [...path, name]) : [],
     ),
   ];
-  // Keys of these are the user's: names of resources.
+  // The keys of these maps are the user's: names of resources.
   const isMap = (path: string[]): boolean => ['requests', 'limits'].includes(path.at(-1) ?? '');
   const paths = objects(defaults, []).filter((path) => !isMap(path));
   expect(paths.length).toBeGreaterThan(25);

@@ -17,7 +17,7 @@ const kubectl = await run('kubectl', ['version', '--client']).then(
 const read = async (name: string): Promise<Manifest[]> =>
   parseManifests(await readFile(join(HERE, name), 'utf8'));
 
-test('what it changes is there: images, replicas, settings', async () => {
+test('the images, replicas and settings that it changes exist', async () => {
   const { images, replicas } = parse(await readFile(join(HERE, 'kustomization.yaml'), 'utf8')) as {
     images: { name: string }[];
     replicas: { name: string }[];
@@ -44,7 +44,7 @@ test('what it changes is there: images, replicas, settings', async () => {
 });
 
 test.skipIf(!kubectl)(
-  `kubectl makes manifests of it that fit their schemas${kubectl ? '' : ' (skipped: no kubectl here)'}`,
+  `kubectl builds manifests that fit their schemas${kubectl ? '' : ' (skipped: no kubectl here)'}`,
   async () => {
     const manifests = parseManifests((await run('kubectl', ['kustomize', HERE])).stdout);
     expect(manifests.flatMap(faultsOf)).toEqual([]);

@@ -1,11 +1,11 @@
 import { createMetrics, METRICS, type MetricEntry } from '@embedmill/metrics';
 
-/** Words of PromQL that stand where a metric could. */
+/** Keywords of PromQL that can stand where a metric could. */
 const WORDS = new Set(
   'and or unless by without on ignoring group_left group_right offset bool inf nan'.split(' '),
 );
 
-/** The metrics that a PromQL expression asks for, Grafana's variables in it or not. */
+/** The metrics in a PromQL expression, with or without Grafana's variables. */
 export function metricNames(expression: string): string[] {
   const bare = expression
     .replace(/"(?:[^"\\]|\\.)*"/g, '')
@@ -18,7 +18,7 @@ export function metricNames(expression: string): string[] {
   return [...new Set(found.filter((name) => !WORDS.has(name.toLowerCase())))].sort();
 }
 
-/** All names that api and worker serve series under: of the table, and of prom-client's default metrics. */
+/** The names of all series that API and worker serve: those of the table, and prom-client's default metrics. */
 export async function servedNames(): Promise<Set<string>> {
   const names = Object.values<MetricEntry>(METRICS).flatMap(({ name, type }) =>
     type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],

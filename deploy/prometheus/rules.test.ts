@@ -30,7 +30,7 @@ beforeAll(async () => {
   alerts = rules.flatMap((rule) => (rule.alert === undefined ? [] : { ...rule, alert: rule.alert }));
 });
 
-/** What promtool’s test files expect of each alert. */
+/** The expectations of promtool’s test files for each alert. */
 async function alertCases(): Promise<AlertCase[]> {
   const texts = await Promise.all((await readdir(TESTS)).map((name) => readFile(`${TESTS}/${name}`, 'utf8')));
   return texts
@@ -38,13 +38,13 @@ async function alertCases(): Promise<AlertCase[]> {
     .flatMap(({ alert_rule_test: checks }) => checks);
 }
 
-/** Matches an annotation’s text whatever stands in place of its templates. */
+/** Matches an annotation’s text with anything in place of its templates. */
 function filledIn(template: string): RegExp {
   const parts = template.split(/\{\{.*?\}\}/s).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   return new RegExp(`^${parts.join('.*')}$`, 's');
 }
 
-test('every metric that a rule asks for is served, or recorded by another', async () => {
+test('every metric in a rule is served, or recorded by another rule', async () => {
   const known = await servedNames();
   for (const { record } of rules) if (record !== undefined) known.add(record);
   known.add('up');
@@ -63,20 +63,20 @@ test('the names in an expression are found, and nothing else', () => {
   expect(metricNames(expression)).toEqual(['five', 'one_bucket', 'seven', 'six', 'three:four']);
 });
 
-test('every recording rule is asked for', () => {
+test('every recording rule is used', () => {
   const asked = new Set(rules.flatMap(({ expr }) => metricNames(expr)));
   const recorded = rules.flatMap(({ record }) => record ?? []);
   expect(recorded.filter((name) => !asked.has(name))).toEqual([]);
 });
 
-test('labels that rules choose by, and their values, are those of the table', () => {
+test('labels that rules select by, and their values, are in the metrics’ table', () => {
   const selectors = rules.flatMap(({ expr }) => [...expr.matchAll(/([\w:]+)\{([^}]*)\}/g)]);
   const matchers = selectors.flatMap(([, name = '', inner = '']) =>
     [...inner.matchAll(/(\w+)="([^"]*)"/g)].map(([, label = '', value = '']) => ({ name, label, value })),
   );
   expect(matchers.length).toBeGreaterThan(8);
   for (const { name, label, value } of matchers) {
-    // What is recorded keeps the labels of what it is made of.
+    // A recorded series keeps the labels that its expression groups by.
     const metric = name.replace(/_count$/, '');
     const entry = Object.values<MetricEntry>(METRICS).find((one) => one.name === metric);
     const recorded = rules.find(({ record }) => record?.endsWith(name));
@@ -89,7 +89,7 @@ test('labels that rules choose by, and their values, are those of the table', ()
   }
 });
 
-test('every alert says how bad it is, what is the matter, and where its runbook is, which there is', async () => {
+test('every alert has a severity, a summary, a description and an existing runbook', async () => {
   const runbooks = await readFile(new URL('../../docs/runbooks.md', import.meta.url), 'utf8');
   const sections = [...runbooks.matchAll(/^## (\S+)$/gm)].map(([, name = '']) => name);
   expect([...sections].sort()).toEqual(alerts.map(({ alert }) => alert).sort());
@@ -106,7 +106,7 @@ test('every alert says how bad it is, what is the matter, and where its runbook 
   }
 });
 
-test('every alert is tested to fire, and to be quiet', async () => {
+test('every alert has tests in which it fires and in which it does not', async () => {
   const cases = await alertCases();
   for (const { alert } of alerts) {
     const own = cases.filter(({ alertname }) => alertname === alert);
@@ -121,7 +121,7 @@ test('every alert is tested to fire, and to be quiet', async () => {
   }
 });
 
-test('the tests of alerts expect the texts that the rules have', async () => {
+test('the tests of alerts expect the texts of the rules', async () => {
   for (const { alertname, exp_alerts: expected } of await alertCases()) {
     const texts = alerts.find(({ alert }) => alert === alertname)?.annotations ?? {};
     for (const { exp_annotations: annotations } of expected) {
@@ -132,13 +132,13 @@ test('the tests of alerts expect the texts that the rules have', async () => {
   }
 });
 
-test.skipIf(PROMTOOL === undefined)(`promtool takes the rules${WITHOUT_PROMTOOL}`, async () => {
+test.skipIf(PROMTOOL === undefined)(`promtool accepts the rules${WITHOUT_PROMTOOL}`, async () => {
   const { code, output } = await promtool(['check', 'rules', RULES]);
   expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('SUCCESS') });
 });
 
 test.skipIf(PROMTOOL === undefined)(
-  `the alerts fire when they should, and are quiet when they should not${WITHOUT_PROMTOOL}`,
+  `the alerts fire when they should, and only then${WITHOUT_PROMTOOL}`,
   async () => {
     const files = (await readdir(TESTS)).map((name) => `${TESTS}/${name}`);
     const { code, output } = await promtool(['test', 'rules', ...files]);

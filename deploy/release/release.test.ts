@@ -10,7 +10,7 @@ const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 const release = (...args: string[]) =>
   spawnSync(process.execPath, ['deploy/release/release.ts', ...args], { cwd: ROOT, encoding: 'utf8' });
 
-test('a release leaves the old version nowhere where it stands for embedmill', () => {
+test('a release replaces the old version wherever it is embedmill’s', () => {
   const files = releasedFiles(version, '987.6.5', '2027-01-01');
   const ours = git('ls-files')
     .trim()
@@ -26,7 +26,7 @@ test('a release leaves the old version nowhere where it stands for embedmill', (
   for (const path of packages) expect(JSON.parse(files.get(path)!)).toMatchObject({ version: '987.6.5' });
 });
 
-test('the changelog’s unreleased section becomes the version’s, and an empty one stands above it', () => {
+test('the changelog’s unreleased section becomes the version’s, below a new empty one', () => {
   const before = readFileSync(join(ROOT, 'CHANGELOG.md'), 'utf8');
   const after = releasedFiles(version, '987.6.5', '2027-01-01').get('CHANGELOG.md')!;
   expect(after.replace('## [Unreleased]\n\n## [987.6.5] - 2027-01-01', '## [Unreleased]')).toBe(before);
@@ -42,7 +42,7 @@ test('without --write nothing is written', () => {
 });
 
 test.each([
-  [['1.x'], /"1\.x" is no version: write it as 1\.2\.3/],
+  [['1.x'], /"1\.x" is not a version: write it as 1\.2\.3/],
   [['0.0.1'], /0\.0\.1 does not come after/],
   [[], /^usage: npm run release/],
 ])('%j is refused', (args, why) => {

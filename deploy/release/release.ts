@@ -4,16 +4,16 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 /**
- * `npm run release -- 0.2.0 [--write]`, or `patch`, `minor`, `major`: makes the repository a version. Without `--write` it
- * only says what it would do. With it: the version in every package, lock file, chart and image name, the changelog's
- * section, the packages (dist/packages), the chart where there is helm, one commit and one tag. Pushing the tag is
- * yours: that publishes (.github/workflows/release.yml).
+ * `npm run release -- 0.2.0 [--write]`, or `patch`, `minor`, `major`: turns the repository into a release. Without
+ * `--write` it only prints what it would do. With it, it changes the version in every package, lock file, chart and
+ * image name, and the changelog's section; makes the packages (dist/packages) and, if helm is installed, the chart; and
+ * adds one commit and one tag. You push the tag yourself, which publishes the release (.github/workflows/release.yml).
  */
 const ROOT = join(import.meta.dirname, '../..');
 const VERSION = /^(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?$/;
 const UNRELEASED = '## [Unreleased]';
 
-/** Files that name the version, and what stands around it there; `@` is the version. */
+/** Files that contain the version, with the text around it; `@` stands for the version. */
 const NAMED: readonly (readonly [names: RegExp, around: readonly string[]])[] = [
   [/(^|\/)package\.json$/, ['"version": "@"']],
   [/^clients\/python\/pyproject\.toml$/, ['version = "@"']],
@@ -27,7 +27,7 @@ const NAMED: readonly (readonly [names: RegExp, around: readonly string[]])[] = 
 const git = (...args: string[]): string => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trim();
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
-/** What becomes of each file when the version changes: only those that change. */
+/** The new text of each file that changes with the version. */
 export function releasedFiles(from: string, to: string, date: string): Map<string, string> {
   const files = new Map<string, string>();
   for (const path of git('ls-files').split('\n')) {
@@ -45,7 +45,7 @@ export function releasedFiles(from: string, to: string, date: string): Map<strin
   return files;
 }
 
-/** The version in its surroundings, and not where a longer one begins with it. */
+/** Matches the version in its context, but not at the beginning of a longer version. */
 const exactly = (around: string, version: string): RegExp =>
   new RegExp(`${RegExp.escape(around.replace('@', version))}(?![0-9-])`, 'g');
 
@@ -57,12 +57,12 @@ function releasedLock(text: string, to: string): string {
   return `${JSON.stringify(lock, null, 2)}\n`;
 }
 
-/** What was unreleased becomes the version's section, below an empty one. */
+/** Turns the unreleased section into the version's, below a new empty one. */
 function releasedChangelog(text: string, to: string, date: string): string {
   const [head, rest] = text.split(`${UNRELEASED}\n`);
   const section = rest?.split(/^## /m, 1)[0]?.trim();
   if (section === undefined || section === '')
-    throw new Error(`CHANGELOG.md has nothing below "${UNRELEASED}": what is released?`);
+    throw new Error(`CHANGELOG.md has nothing below "${UNRELEASED}": there is nothing to release`);
   return `${head}${UNRELEASED}\n\n## [${to}] - ${date}\n${rest}`;
 }
 
@@ -70,7 +70,7 @@ function releasedChangelog(text: string, to: string, date: string): string {
 function partsOf(version: string): number[] {
   const parts = VERSION.exec(version)?.slice(1, 4).map(Number);
   if (parts !== undefined) return parts;
-  throw new Error(`"${version}" is no version: write it as 1.2.3 or 1.2.3-rc.1, or as patch, minor or major`);
+  throw new Error(`"${version}" is not a version: write it as 1.2.3 or 1.2.3-rc.1, or as patch, minor or major`);
 }
 
 function assertLater(from: string, to: string): void {
@@ -80,7 +80,7 @@ function assertLater(from: string, to: string): void {
   if (!isLater) throw new Error(`${to} does not come after ${from}`);
 }
 
-/** The version that is asked for: itself, or the next one of a kind. */
+/** The requested version: as given, or the next patch, minor or major one. */
 function wanted(asked: string, from: string): string {
   const place = ['major', 'minor', 'patch'].indexOf(asked);
   if (place === -1) return asked;
@@ -93,11 +93,11 @@ function release(asked: string, { write = false }: { write?: boolean | undefined
   const { version: from } = JSON.parse(read('package.json')) as { version: string };
   const to = wanted(asked, from);
   assertLater(from, to);
-  if (git('tag', '--list', `v${to}`) !== '') throw new Error(`there is a tag v${to} already`);
+  if (git('tag', '--list', `v${to}`) !== '') throw new Error(`the tag v${to} already exists`);
   const files = releasedFiles(from, to, new Date().toISOString().slice(0, 10));
   process.stdout.write(`${from} → ${to}\n${[...files.keys()].map((path) => `  ${path}\n`).join('')}`);
   if (!write) {
-    process.stdout.write('Nothing was written: add --write to write them, pack, commit and tag.\n');
+    process.stdout.write('Nothing was written. Add --write to write these files, pack, commit and tag.\n');
     return;
   }
   if (git('status', '--porcelain') !== '') throw new Error('commit or stash first: git status is not clean');
@@ -110,11 +110,11 @@ function release(asked: string, { write = false }: { write?: boolean | undefined
     run('helm', 'package', 'deploy/helm/embedmill', '--destination', 'dist');
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-    process.stdout.write('There is no helm here: the release workflow packages the chart.\n');
+    process.stdout.write('helm is not installed: the release workflow packages the chart.\n');
   }
   run('git', 'commit', '--all', '--message', `chore: release ${to}`);
   run('git', 'tag', '--annotate', `v${to}`, '--message', `embedmill ${to}`);
-  process.stdout.write(`Look at it (git show), then publish it: git push --follow-tags\n`);
+  process.stdout.write(`Review it (git show), then publish it: git push --follow-tags\n`);
 }
 
 if (import.meta.main) {

@@ -1,7 +1,7 @@
 /**
- * Prints the bill of materials of what is shipped, as CycloneDX (https://cyclonedx.org): npm's own, less what only
- * builds and tests, and the bundled models' files. npm's `--omit dev` will not do: it also leaves out what one
- * workspace needs for its tests and another one to run.
+ * Prints the bill of materials of what is shipped, as CycloneDX (https://cyclonedx.org): npm's own, without what is
+ * only for builds and tests, plus the files of the bundled models. npm's `--omit dev` does not work here: it also omits
+ * packages that one workspace needs only for its tests but another one needs to run.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -16,12 +16,14 @@ const bill = JSON.parse(
   execFileSync('npm', npm, { cwd: ROOT, maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'ignore'] }),
 );
 
-/** Of these, builds copy files into what is shipped. */
+/** Build tools whose files are copied into what is shipped. */
 const COPIED = new Set(['swagger-ui-dist']);
 const isShipped = ({ name, properties = [] }) =>
   COPIED.has(name) ||
   !properties.some(({ name, value }) => name === 'cdx:npm:package:development' && value === 'true');
-/** By their LICENSE files: what their package.json says is no SPDX identifier, and npm leaves it out. */
+/**
+ * Licences by their LICENSE files: the packages' package.json has no SPDX identifier, so npm leaves the licence out.
+ */
 const LICENSES = { duck: 'BSD-2-Clause' };
 const packages = bill.components
   .filter(isShipped)

@@ -21,12 +21,12 @@ interface Package {
 const read = <T>(path: string): T => JSON.parse(readFileSync(join(ROOT, path), 'utf8')) as T;
 const lock = read<{ packages: Record<string, Package> }>('package-lock.json');
 const packages = Object.entries(lock.packages).filter(([path]) => path !== '');
-/** What is installed of others' work, by its name. */
+/** The installed third-party packages, by name. */
 const installed = packages
   .filter(([path, { link }]) => path.includes('node_modules/') && link !== true)
   .map(([path, found]) => ({ name: path.split('node_modules/').at(-1) ?? path, ...found }));
 
-test('every package is held to the hash of its archive, and comes from a registry', () => {
+test('every package comes from a registry and is pinned to the hash of its archive', () => {
   expect(installed.length).toBeGreaterThan(100);
   const without = installed.filter(({ integrity }) => !/^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity ?? ''));
   expect(without.map(({ name }) => name)).toEqual([]);
@@ -34,7 +34,7 @@ test('every package is held to the hash of its archive, and comes from a registr
   expect(elsewhere.map(({ name }) => name)).toEqual([]);
 });
 
-test('what the product depends on is named with its exact version', () => {
+test('the product’s dependencies have exact versions', () => {
   const own = packages.filter(([path]) => !path.includes('node_modules/'));
   expect(own.length).toBeGreaterThan(15);
   for (const [path, { dependencies = {} }] of own) {
@@ -45,7 +45,7 @@ test('what the product depends on is named with its exact version', () => {
   }
 });
 
-test('an app’s bundle, which has the libraries in it, finds the very versions that they name', () => {
+test('an app’s bundle resolves the exact versions that its libraries depend on', () => {
   const libraryOf = (name: string) => {
     const own = name.replace('@embedmill/', '');
     return `packages/${own}` in lock.packages ? `packages/${own}` : `libs/${own}`;
@@ -68,14 +68,14 @@ test('an app’s bundle, which has the libraries in it, finds the very versions 
   }
 });
 
-test('whether a package may run a script when it is installed is decided by name', () => {
+test('install scripts are allowed or denied by package', () => {
   const { allowScripts } = read<{ allowScripts: Record<string, boolean> }>('package.json');
   for (const { name, hasInstallScript } of installed) {
     if (hasInstallScript === true) expect(allowScripts, name).toHaveProperty([name]);
   }
 });
 
-/** Licences that ask for no more than to be named. */
+/** Licences that require no more than attribution. */
 const PERMISSIVE = new Set(
   ['MIT', 'MIT-0', 'ISC', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD', 'BlueOak-1.0.0'].concat(
     // The choice is ours.
@@ -85,15 +85,15 @@ const PERMISSIVE = new Set(
     '(Apache-2.0 AND BSD-3-Clause)',
   ),
 );
-/** Says "BSD"; its LICENSE has two clauses. */
+/** It says "BSD"; its LICENSE has two clauses. */
 const TWO_CLAUSES = 'duck';
 /**
- * libvips, which sharp loads as a shared library, and what the Parquet writer of Milvus' client stands on, which is installed
- * as packages of its own: all can be exchanged, which is what the LGPL asks of whoever passes them on.
+ * libvips, which sharp loads as a shared library, and what the Parquet writer of Milvus' client depends on, which is
+ * installed as separate packages. All of them can be replaced, which is what the LGPL requires of distributors.
  */
 const LGPL = /^(@img\/sharp-(libvips-[\w-]+|win32-\w+|wasm32)|memium|utilium)$/;
 
-test('what is passed on has a licence that allows it', () => {
+test('the licence of everything that is shipped allows redistribution', () => {
   const production = installed.filter(({ dev }) => dev !== true);
   const refused = production.filter(
     ({ name, license = 'none' }) =>
@@ -104,7 +104,7 @@ test('what is passed on has a licence that allows it', () => {
   expect(refused.map(({ name, license }) => `${name}: ${license}`)).toEqual([]);
 });
 
-test('the bill of materials names what is shipped, with hashes, and nothing that only builds it', async () => {
+test('the bill of materials lists what is shipped, with hashes, and no build tools', async () => {
   const script = join(ROOT, 'deploy/supply-chain/bill-of-materials.mjs');
   const { stdout } = await promisify(execFile)(process.execPath, [script], { maxBuffer: 1 << 28 });
   const bill = JSON.parse(stdout) as {
@@ -119,7 +119,7 @@ test('the bill of materials names what is shipped, with hashes, and nothing that
   for (const [path, { dependencies = {} }] of own) {
     for (const name of Object.keys(dependencies)) expect(named, path).toContain(name);
   }
-  // Only to build, but its files are copied.
+  // A build tool whose files are copied.
   expect(named).toContain('swagger-ui-dist');
   for (const name of ['eslint', 'vitest', 'nx', 'prettier', 'openai']) expect(named).not.toContain(name);
   for (const { name, purl = '', type, hashes, licenses } of bill.components) {

@@ -23,7 +23,7 @@ const workflow = parse(await read('.github/workflows/release.yml')) as {
   jobs: Record<string, Job>;
 };
 
-test('a tag is checked, then images, then the chart, then the release: each only after the one before', () => {
+test('a tag is checked, then come images, chart and release, each only after the one before', () => {
   expect(workflow.on).toEqual({ push: { tags: ['v*.*.*'] } });
   expect(Object.entries(workflow.jobs).map(([name, { needs }]) => [name, needs])).toEqual([
     ['check', undefined],
@@ -48,7 +48,7 @@ test('every image of the Dockerfile is built with its version, pushed, and signe
   expect(steps.at(-1)!.run).toMatch(/cosign sign .*@\$\{\{ steps\.build\.outputs\.digest \}\}/);
 });
 
-test('no job may more than it needs, and every action has a version', () => {
+test('no job has more permissions than it needs, and every action has a version', () => {
   expect(workflow.permissions).toEqual({});
   for (const [name, { permissions, steps }] of Object.entries(workflow.jobs)) {
     expect(permissions['contents'], name).toBe(name === 'release' ? 'write' : 'read');

@@ -12,7 +12,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const systemd = existsSync('/usr/bin/systemd-analyze');
 
 test.skipIf(!systemd).each(['embedmill.service', 'embedmill-api.service', 'embedmill-worker.service'])(
-  `%s is a unit that systemd takes${systemd ? '' : ' (skipped: no systemd-analyze here)'}`,
+  `systemd accepts %s${systemd ? '' : ' (skipped: no systemd-analyze here)'}`,
   async (name) => {
     const folder = await mkdtemp(join(tmpdir(), 'embedmill-units-'));
     try {
@@ -27,7 +27,7 @@ test.skipIf(!systemd).each(['embedmill.service', 'embedmill-api.service', 'embed
   },
 );
 
-test('the units start the program itself, and no npm, which passes no signals on', async () => {
+test('the units start the program itself, not npm, which would not forward signals', async () => {
   const names = (await readdir(UNITS)).filter((name) => name.endsWith('.service'));
   expect(names).toHaveLength(3);
   for (const name of names) {
@@ -38,7 +38,7 @@ test('the units start the program itself, and no npm, which passes no signals on
   }
 });
 
-test('the units start what the build makes', async () => {
+test('the units start files that the build creates', async () => {
   for (const app of ['api', 'worker']) {
     const unit = await readFile(join(UNITS, `embedmill-${app}.service`), 'utf8');
     expect(unit).toMatch(new RegExp(`/node (--[a-z-]+=\\d+ )*apps/${app}/dist/main\\.js`));

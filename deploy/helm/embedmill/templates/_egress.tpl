@@ -8,8 +8,8 @@
 {{- end }}
 
 {{- /*
-The rules that an address asks for: (list URL PORTS TO), where PORTS and TO may say otherwise. Of several hosts, with
-commas between, each has a rule. What is a name or an address is told by its form.
+The rules for an address: (list URL PORTS TO). If not empty, PORTS and TO replace what the address says. Each of several
+hosts, separated by commas, has its own rule. Whether a host is a name or an IP address is decided by its form.
 */}}
 {{- define "embedmill.egressOf" -}}
 {{- $url := index . 0 }}

@@ -96,8 +96,8 @@ topologySpreadConstraints:
 {{- end }}
 
 {{- /*
-A container's variables: (list PLACE OWN MORE EXTRA), of which OWN is YAML that the chart sets itself. One that is set
-twice is refused: Helm 3 would send both, Helm 4 fail.
+A container's variables: (list PLACE OWN MORE EXTRA); OWN is YAML that the chart sets itself. A variable that is set
+twice is refused: Helm 3 would send both, and Helm 4 would fail.
 */}}
 {{- define "embedmill.env" -}}
 {{- $place := index . 0 }}
@@ -117,7 +117,7 @@ twice is refused: Helm 3 would send both, Helm 4 fail.
 {{- end }}
 
 {{- /*
-How many replicas a Deployment begins with that an autoscaler has in hand: those that it has, since one that says none
+The initial replicas of a Deployment that an autoscaler controls: those that it has now, because without the field they
 would be set to 1. (list $ name)
 */}}
 {{- define "embedmill.presentReplicas" -}}
@@ -127,7 +127,7 @@ replicas: {{ .spec.replicas }}
 {{- end }}
 {{- end }}
 
-{{- /* Longer than from the end of a pod until its successor is ready; otherwise the rollout fails. (list startupSeconds grace) */}}
+{{- /* Longer than a pod takes to end and its successor to become ready; otherwise the rollout fails. (list startupSeconds grace) */}}
 {{- define "embedmill.progressDeadline" -}}
 progressDeadlineSeconds: {{ add 300 (index . 0) (index . 1) }}
 {{- end }}
