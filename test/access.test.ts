@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '@embedmill/jobs';
 import { Embedmill, ndjson, runCli, uniqueName } from './embedmill.ts';
 
-/** Keys and tenants through all processes, with the command line as their user. */
+/** Keys and tenants through all processes, with the command line as the client. */
 let folder: string;
 let mill: Embedmill;
 const keys: Record<'admin' | 'acme' | 'other' | 'reader', string> = {} as never;
@@ -69,7 +69,7 @@ test('a tenant’s job stores the tenant’s documents, and nobody else finds th
   expect(audit).not.toContain(keys.acme.slice(16));
 });
 
-test('a key made on the server by the command line is taken at once, listed, and refused once it is revoked', async () => {
+test('a key that the command line creates on the server works at once, is listed, and is refused once revoked', async () => {
   const options = ['--name', 'reader', '--scopes', 'search', '--tenant', 'acme'];
   expect((await cli('acme', 'keys', 'create', ...options, '--on-server')).stdout).toContain('forbidden');
   const made = await cli('admin', 'keys', 'create', ...options, '--on-server');

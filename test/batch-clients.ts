@@ -9,7 +9,10 @@ import { setTimeout } from 'node:timers/promises';
 import OpenAI from 'openai';
 import { pythonWithClients } from './clients/python.ts';
 
-/** What a client of OpenAI's does with a batch: it uploads the requests, creates it, asks until it has ended, downloads. */
+/**
+ * What an OpenAI client does with a batch: uploads the requests, creates the batch, polls until it has ended, downloads
+ * the output.
+ */
 export type BatchClient = (
   url: string,
   requests: string,
@@ -41,7 +44,7 @@ function withNode(url: string, requests: string, output: string): ReturnType<Bat
     let batch = first;
     while (!isEnded(batch.status)) {
       await setTimeout(LOOK_MS);
-      // While one of the server's processes is killed it may not answer.
+      // While one of the server's processes is killed, it may not answer.
       batch = await client.batches.retrieve(batch.id).catch(() => batch);
     }
     if (batch.output_file_id === undefined) return batch.status;

@@ -95,14 +95,14 @@ async function vectorOf(text: string): Promise<number[]> {
   return (point?.dense ?? []).map(Math.fround);
 }
 
-/** Numbers, or base64 of them. */
+/** The numbers of an embedding, which may be in base64. */
 function numbersOf(embedding: number[] | string | undefined): number[] {
   if (typeof embedding !== 'string') return (embedding ?? []).map(Math.fround);
   const bytes = Uint8Array.from(Buffer.from(embedding, 'base64')).buffer;
   return Array.from(new Float32Array(bytes));
 }
 
-test('a batch of all shapes of input is answered, and its errors stand in the error file', async () => {
+test('a batch with every shape of input is answered, and its errors are in the error file', async () => {
   const batch = await begun(
     [
       request('one', { input: 'a whale' }),
@@ -150,7 +150,7 @@ test('a batch of all shapes of input is answered, and its errors stand in the er
   ]);
 });
 
-describe('a file that is no batch fails in validation, and says where', () => {
+describe('a file that is not a batch fails validation, which says where', () => {
   const good = request('a', { input: 'x' });
   test.each<[string, unknown[], { code: string; line: number; param?: string }[]]>([
     ['a custom_id twice', [good, good], [{ code: 'duplicate_custom_id', line: 1, param: 'custom_id' }]],
@@ -208,7 +208,7 @@ describe('however often shards are delivered', () => {
       .digest('hex');
   }
 
-  test('each request is answered once, in the order of the file, with the same bytes', async () => {
+  test('each request is answered once, in the file’s order, with the same bytes', async () => {
     const hashes = new Set([await expectEachOnce(await ended(await begun(many)))]);
     const walks: ((shard: Shard, walk: () => Promise<ShardResult>) => Promise<ShardResult>)[] = [
       async (_shard, walk) => (await Promise.all([walk(), walk()]))[0],
@@ -232,7 +232,7 @@ describe('however often shards are delivered', () => {
     };
   }
 
-  test('also where the dispatcher ends in mid-batch', async () => {
+  test('also if the dispatcher dies during the batch', async () => {
     const { promise: first, resolve: seen } = Promise.withResolvers<void>();
     const { promise: held, resolve: release } = Promise.withResolvers<void>();
     mill.walkBy(async ({ index }, walk) => {
@@ -250,11 +250,11 @@ describe('however often shards are delivered', () => {
   });
 
   test.each(['cancelled', 'expired'] as const)(
-    'one that is %s has what was answered, and says what was not',
+    'one that is %s has the finished answers and reports the unanswered requests',
     async (how) => {
       const { promise: first, resolve: seen } = Promise.withResolvers<void>();
       const { promise: held, resolve: release } = Promise.withResolvers<void>();
-      // What a worker has begun is ended; what waits behind it is not.
+      // What a worker has started runs to its end; what waits behind it does not.
       mill.walkBy(async ({ index }, walk) => {
         if (index === 1) seen();
         if (index > 0) await held;
@@ -284,7 +284,7 @@ describe('however often shards are delivered', () => {
   );
 });
 
-test('the same Idempotency-Key makes one batch, and is refused for another', async () => {
+test('the same Idempotency-Key creates one batch, and is refused for a different one', async () => {
   const content = Buffer.from(jsonl([request('once', { input: 'a whale' })]));
   const { id } = await acme.files.create({ file: await toFile(content, 'requests.jsonl'), purpose: 'batch' });
   const asked = {
@@ -336,7 +336,7 @@ test('files: pages, content in ranges, deletion, expiry, and what is refused', a
   const [first = '', second = ''] = own;
   const part = await other.files.content(first, { headers: { range: 'bytes=1-3' } });
   expect([part.status, await part.text()]).toEqual([206, '"n"']);
-  // As the client in Python does it.
+  // As the Python client does it.
   const named = { headers: { 'content-type': 'application/json' } };
   expect(await other.files.delete(second, named)).toEqual({ id: second, object: 'file', deleted: true });
   await expect(other.files.retrieve(second)).rejects.toBeInstanceOf(OpenAI.NotFoundError);

@@ -11,10 +11,11 @@ import { childrenOf, Embedmill } from './embedmill.ts';
 import { MemoryLook } from './memory-look.ts';
 
 /**
- * `npm run bench -- batches`: one OpenAI batch of very many lines by an official client (`--client node` or `python`), with
- * random kills of every process (`--kills` of them, evenly over the batch). It fails unless each `custom_id` is answered
- * exactly once, Redis stays below 100 MB, memory is flat, and the rate is 0.9 of E1: of the same texts as jobs to a
- * collection that nothing is done to, before and after. `--lines 1000000` is the whole.
+ * `npm run bench -- batches`: one OpenAI batch of very many lines by an official client (`--client node` or `python`),
+ * with random kills of every process (`--kills` of them, spread evenly over the batch). It fails unless each
+ * `custom_id` is answered exactly once, Redis stays below 100 MB, memory is flat, and the rate is at least 0.9 of E1:
+ * the rate of the same texts as jobs to an undisturbed collection, before and after. `--lines 1000000` is the full
+ * size.
  */
 const { values } = parseArgs({
   options: {
@@ -28,11 +29,11 @@ const { values } = parseArgs({
 const [lines, kills] = [Number(values.lines), Number(values.kills)];
 const { model } = values;
 const LOOK_MS = 500;
-/** What the issue of a run is measured by. */
+/** The thresholds of a run. */
 const GOALS = { ofE1: 0.9, redisMB: 100, memoryGrowth: 1.25 };
 const random = randomNumbers(Number(values.seed));
 const texts = Array.from({ length: 5000 }, () => sentence(random));
-/** Texts differ, so that none takes another's vector. */
+/** Texts differ, so that none reuses another's vector. */
 const textOf = (n: number): string => `${n} ${texts[n % texts.length]}`;
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
@@ -75,7 +76,7 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 
-/** The same texts, or the first of them, as a job to a collection of its own. */
+/** The rate of the same texts, or the first of them, as a job to a collection of its own. */
 async function collectionRate(when: string): Promise<number> {
   const documents = Math.min(lines, model === 'all-MiniLM-L6-v2' ? 20_000 : 100_000);
   const name = await mill.collection(`e1-${when}`, { model, chunking: { mode: 'document' } });
@@ -139,7 +140,7 @@ async function writeRequests(path: string): Promise<void> {
   await out.close();
 }
 
-/** Kills one process of all there are; nothing where it is being started again. */
+/** Kills one process at random; does nothing if it is being restarted. */
 async function killOne(): Promise<string[]> {
   const { processes } = await mill.state();
   const [engine] = await childrenOf(processes.worker);
@@ -154,7 +155,7 @@ async function killOne(): Promise<string[]> {
   return [name];
 }
 
-/** That each request is answered once, by a vector. */
+/** Checks that each request was answered once, with a vector. */
 async function answersIn(path: string) {
   const seen = new Uint8Array(lines);
   let [twice, strange] = [0, 0];

@@ -1,7 +1,7 @@
 /**
- * `npm run bench -- beside`: jobs of one document, one after another, beside a job of very many. For each: seconds from its
- * submission to its end, and how many shards of the large job ended meanwhile, which other work on the machine does not
- * change. Ends with 1 where the median is beyond two seconds.
+ * `npm run bench -- beside`: jobs of one document, one after another, beside a job of very many. Prints for each small
+ * job the seconds from its submission to its end, and how many shards of the large job ended meanwhile, which does not
+ * depend on other load. Exits with 1 if the median exceeds two seconds.
  */
 import { parseArgs } from 'node:util';
 import { setTimeout } from 'node:timers/promises';

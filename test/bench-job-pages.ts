@@ -1,6 +1,6 @@
 /**
- * What pages of jobs cost, with so many jobs in a real Redis: processor time of this process and of Redis for one page, and
- * the memory that a job has in Redis.
+ * What pages of jobs cost, with this many jobs in a real Redis: CPU time of this process and of Redis per page, and the
+ * memory of a job in Redis.
  *
  *     node test/bench-job-pages.ts 10000
  */

@@ -5,8 +5,8 @@ import { editsOf, randomNumbers, sentence } from '../libs/tokenization/src/fake-
 import { Embedmill, ndjson } from './embedmill.ts';
 
 /**
- * `npm run bench -- living`: what changes of documents cost, through the whole product; `--parts metadata` does one part. With `--beside FOLDER`, a checkout of
- * another version takes turns with this one in storing documents that are unchanged.
+ * `npm run bench -- living`: what changes to documents cost, through the whole product; `--parts metadata` measures one
+ * part. With `--beside FOLDER`, a checkout of another version takes turns with this one in storing unchanged documents.
  */
 const { values } = parseArgs({
   options: {
@@ -41,7 +41,7 @@ async function timed(mill: Embedmill, collection: string, lines: string): Promis
   return mill.finished(await mill.submit(collection, lines), 3600);
 }
 
-/** Seconds of storing documents, and of storing them again with other metadata. */
+/** Seconds to store documents, and to store them again with different metadata. */
 async function editMetadata(mill: Embedmill): Promise<object> {
   const collection = await mill.collection('metadata');
   const first = await timed(mill, collection, ndjson(documentsOf(0)));
@@ -54,7 +54,7 @@ async function editMetadata(mill: Embedmill): Promise<object> {
   };
 }
 
-/** Chunks that are embedded when a sentence of a long text is changed, put in, or taken out. */
+/** The chunks that are embedded when a sentence of a long text is changed, inserted or removed. */
 async function editSentences(mill: Embedmill): Promise<object> {
   const collection = await mill.collection('long');
   let parts = Array.from({ length: sentences }, newSentence);
@@ -70,7 +70,7 @@ async function editSentences(mill: Embedmill): Promise<object> {
   return { sentences, chunks: whole.chunks, edits, chunksEmbedded };
 }
 
-/** Seconds of a job of documents that are stored already, in turns with another version's. */
+/** Seconds of a job of unchanged documents, in turns with the other version's. */
 async function storeAgain(mill: Embedmill, beside: Embedmill | undefined): Promise<object> {
   const lines = ndjson(documentsOf(0));
   const taking = beside === undefined ? [mill] : [mill, beside];

@@ -2,7 +2,9 @@ import { parseArgs } from 'node:util';
 import { Embedmill } from './embedmill.ts';
 import { measureLoad } from './load.ts';
 
-/** `npm run bench -- load`: many clients beside a bulk job. Ends with 1 where one got an error, or a connection broke. */
+/**
+ * `npm run bench -- load`: many clients beside a bulk job. Exits with 1 if a client got an error or a connection broke.
+ */
 const { values } = parseArgs({
   options: {
     clients: { type: 'string', default: '200' },

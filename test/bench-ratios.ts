@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- check FILE`: holds what `npm run bench -- --json` printed to the ratios that are kept in
- * test/bench-ratios.json, and ends with 1 where one is worse by more than 5 %, or where none was measured. With --keep, keeps those of FILE.
+ * `npm run bench -- check FILE`: compares the output of `npm run bench -- --json` with the ratios kept in
+ * test/bench-ratios.json. Exits with 1 if one is worse by more than 5 %, or if none was measured. With --keep, keeps
+ * the ratios of FILE.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -30,7 +31,7 @@ if (values.keep) {
   if (measured.length === 0 || verdicts.some(({ isRegress }) => isRegress)) process.exitCode = 1;
 }
 
-/** npm writes what it runs in front of what that prints. */
+/** npm prints the command before the command's own output. */
 function jsonOf(output: string): unknown {
   const start = output.indexOf('{');
   if (start === -1) throw new Error(`${String(file)} has no JSON: was "bench" run with --json?`);

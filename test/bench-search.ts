@@ -1,10 +1,11 @@
 /**
- * `npm run bench -- search`: how long the embedded store takes for the 10 nearest of so many points, without a filter, with
- * filters that keep 1 % and 0.01 %, and while documents are written; and how many of the 10 nearest it finds. With QDRANT_URL, the
- * same of that server. `--points 100000,300000 --storage float32,int8 --dims 384 --queries 100`.
+ * `npm run bench -- search`: how long the embedded store searches for the 10 nearest of very many points: without a
+ * filter, with filters that keep 1 % and 0.01 %, and while documents are written; and how many of the 10 nearest it
+ * finds. With QDRANT_URL, it measures that server. `--points 100000,300000 --storage float32,int8 --dims 384 --queries
+ * 100`.
  *
- * Vectors are random points of a space of 32 dimensions, turned into the whole one, with noise: near ones are near in few
- * directions, as those of texts are. The exact nearest are computed here.
+ * Vectors are random points in a space of 32 dimensions, rotated into the full space, with noise: like vectors of
+ * texts, near ones are near in few directions. The exact nearest neighbours are computed here.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -46,14 +47,14 @@ const NOISE = 0.3;
 const NEAREST = 10;
 const BATCH = 1000;
 const TENANT = 'default' as TenantId;
-/** A document's `part` is its number modulo this: filters keep those of a few parts. */
+/** A document's `part` is its number modulo this; filters keep documents of a few parts. */
 const PARTS = 10_000;
 
 const RESOLUTION = 2 ** 30;
 const integers = randomNumbers(7);
-/** From 0 to 1, without 1. */
+/** From 0 to 1, exclusive. */
 const random = (): number => integers(RESOLUTION) / RESOLUTION;
-/** Of a normal distribution (Box and Muller 1958). */
+/** From a normal distribution (Box and Muller 1958). */
 const normal = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 const axes = Array.from({ length: LATENT }, () => Float32Array.from({ length: dims }, normal));
 
@@ -103,7 +104,7 @@ async function measure(
       if (filter === undefined)
         found += hits.filter(({ payload }) => nearest[n]?.has(Number(payload.document_id))).length;
     };
-    // What was written is sealed by the first search.
+    // The first search seals what was written.
     await ask(vector(), -1);
     const row: Record<string, unknown> = {
       points: vectors.length,
@@ -131,7 +132,7 @@ async function measure(
   }
 }
 
-/** Milliseconds of a search, one after the other: the median and the 95th percentile. */
+/** Milliseconds per search, one after another: the median and the 95th percentile. */
 async function timed(ask: (question: Float32Array, n: number) => Promise<void>) {
   const times: number[] = [];
   for (const [n, question] of questions.entries()) {

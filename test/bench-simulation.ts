@@ -1,7 +1,7 @@
-/** How near the simulation comes to the real dispatcher and queue, on a machine that does nothing else. */
+/** How close the simulation is to the real dispatcher and queue, on an otherwise idle machine. */
 import { CLUSTERS, measureBoth } from './cluster/real-and-simulated.ts';
 
-/** Real over simulated. */
+/** Real time relative to simulated time. */
 const TOLERATED = { least: 0.9, most: 1.3 };
 
 for (const [about, cluster] of CLUSTERS) {

@@ -1,10 +1,11 @@
 /**
- * `node test/bench-storage.ts --texts FILE --pid PID`: what each `storage` of a profile takes of a real Qdrant's memory, and
- * what it finds. FILE has a text on each line; the last 200 are questions. QDRANT_URL names the server, which does nothing
- * else, and PID its process, on this machine.
+ * `node test/bench-storage.ts --texts FILE --pid PID`: how much memory of a real Qdrant each `storage` of a profile
+ * takes, and what its searches find. FILE has one text per line; the last 200 are queries. QDRANT_URL names the server,
+ * which must be otherwise idle, and PID is its process, on this machine.
  *
- * Memory is what of the process is resident (VmRSS), files that it maps included, once its optimizers rest and all
- * questions were asked, less what was before. Recall is the share of the 100 nearest, by exact cosines computed here, that a search for 100 finds.
+ * Memory is the process's resident memory (VmRSS), including mapped files, when its optimizers are idle and all queries
+ * have been run, less its memory before. Recall is the share of the 100 nearest, by exact cosines computed here, that a
+ * search for 100 finds.
  */
 import { readFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
@@ -110,13 +111,13 @@ function documentsOf(name: CollectionName, from: number, to: number): DocumentPo
   });
 }
 
-/** Megabytes. */
+/** Resident memory in megabytes. */
 async function resident(): Promise<number> {
   const status = await readFile(`/proc/${values.pid}/status`, 'utf8');
   return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? NaN) / 1024;
 }
 
-/** Until the server's optimizers have nothing to do. */
+/** Waits until the server's optimizers are idle. */
 async function rested(name: string): Promise<void> {
   for (const deadline = Date.now() + 600_000; Date.now() < deadline; await setTimeout(500)) {
     const answer = await fetch(new URL(`/collections/${name}`, url));

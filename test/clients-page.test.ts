@@ -8,7 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Embedmill } from './embedmill.ts';
 
-/** The snippets of docs/clients.md, each run as it stands there, one after the other, against a real embedmill. */
+/** The snippets of docs/clients.md, run as they are, one after another, against a real embedmill. */
 const ROOT = join(import.meta.dirname, '..');
 const PAGE = readFileSync(join(ROOT, 'docs/clients.md'), 'utf8');
 const ROWS = 2000;
@@ -18,7 +18,7 @@ let url: string;
 let folder: string;
 
 beforeAll(async () => {
-  // Below this folder, so that packages are found as anywhere in the repository.
+  // In a folder below this one, so that packages resolve as anywhere in the repository.
   folder = await mkdtemp(join(import.meta.dirname, '.embedmill-snippets-'));
   const database = new DatabaseSync(join(folder, 'shop.db'));
   database.exec('create table products (sku text, name text, body text, price real)');
@@ -44,11 +44,11 @@ function snippetOf(heading: string): string {
   return code.replaceAll('http://127.0.0.1:7070', url);
 }
 
-/** Runs it by itself, and gives what it printed. */
+/** Runs it by itself and returns what it printed. */
 async function printed(heading: string, ...args: string[]): Promise<string[]> {
   const file = join(folder, `${heading.toLowerCase().replaceAll(' ', '-')}.ts`);
   await writeFile(file, snippetOf(heading));
-  // Numbers are printed in colours where the environment asks for these.
+  // Numbers are printed in colour if the environment requests it.
   const env = { ...process.env, FORCE_COLOR: '0' };
   const child = spawn(process.execPath, [file, ...args], { cwd: folder, env });
   const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
@@ -56,7 +56,7 @@ async function printed(heading: string, ...args: string[]): Promise<string[]> {
   return out.trimEnd().split('\n');
 }
 
-test('rows of a database are submitted, the job is watched to its end, and agents and LangChain find them', async () => {
+test('database rows are submitted, the job is watched to its end, and agents and LangChain find the rows', async () => {
   const [id = ''] = await printed('Submit a million rows');
   expect(id).toMatch(/^job_/);
   const watched = await printed('Watch a job', id);
@@ -68,11 +68,11 @@ test('rows of a database are submitted, the job is watched to its end, and agent
   expect(answer).toContain('kettle');
 });
 
-test('texts are embedded in a process of one’s own', async () => {
+test('texts are embedded within one’s own process', async () => {
   expect(await printed('Embed in your own process')).toEqual(['384', '384']);
 });
 
-test('the page has no other snippet, and each is some ten lines long', () => {
+test('the page has no other snippets, and each is about ten lines long', () => {
   const snippets = [...PAGE.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = '']) =>
     code.trim().split('\n'),
   );

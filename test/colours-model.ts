@@ -11,7 +11,10 @@ const DESCRIPTION = {
   vision: { model: { path: 'vision_model.onnx' }, size: 32, mean: [0, 0, 0], std: [1, 1, 1] },
 };
 
-/** Puts the model `colours`, which knows pictures by their colours and texts by the colours they name, into a models folder. */
+/**
+ * Adds the model `colours` to a models folder. It embeds images by their colours, and texts by the colours that they
+ * name.
+ */
 export async function addColoursModel(models: string): Promise<void> {
   const folder = join(models, 'colours');
   await mkdir(folder, { recursive: true });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Embedmill, runCli, uniqueName } from './embedmill.ts';
 
-/** The command line as a user in a terminal has it, with all processes behind it. */
+/** The command line as in a user's terminal, with all processes behind it. */
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'embedmill-cli-'));
@@ -20,7 +20,7 @@ interface DemoReport {
   jobs: { state: string; stored: number }[];
 }
 
-test('the demo embeds its data, finds what it promises, stops everything and exits 0', async () => {
+test('the demo embeds its data, finds what it promises, stops everything and exits with 0', async () => {
   const { code, stdout, stderr } = await runCli(['demo', '--json', '--data', folder]);
   expect(stderr).not.toMatch(/error/i);
   const report = JSON.parse(stdout) as DemoReport;
@@ -43,7 +43,7 @@ test('the demo embeds its data, finds what it promises, stops everything and exi
   expect(existsSync(join(folder, 'demo', 'up.json'))).toBe(false);
 });
 
-test('the commands of README’s first use work as they stand there, and its search finds its book', async () => {
+test('the commands of the README’s first steps work as written, and the search finds the book', async () => {
   const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
   const use = readme.slice(readme.indexOf('## Use it'), readme.indexOf('## How it works'));
   const commands = [...use.matchAll(/^npx embedmill (?!up)(.+)$/gm)].map(([, command = '']) => command);
@@ -73,7 +73,7 @@ test('the commands of README’s first use work as they stand there, and its sea
   }
 });
 
-test('from a second terminal: create, submit, failures, search; Ctrl-C stops it all with 130', async () => {
+test('create, submit, failures and search work from a second terminal; Ctrl-C stops everything with 130', async () => {
   const mill = await Embedmill.up();
   const name = uniqueName('cli');
   let stopped: number | null;

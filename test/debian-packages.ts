@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 
-/** What apt knows of a package, as a document. */
+/** apt's knowledge of a package, as a document. */
 export interface PackageDocument {
   id: string;
   title: string;
@@ -8,12 +8,12 @@ export interface PackageDocument {
   metadata: { section: string; version: string };
 }
 
-/** Of one package, the fields of a stanza of `apt-cache dumpavail`; lines that go on begin with a space. */
+/** The fields of a stanza of `apt-cache dumpavail`; continuation lines begin with a space. */
 const FIELD = /^([A-Z][A-Za-z-]*): ?(.*(?:\n[ \t].*)*)/gm;
 
 /**
- * So many packages' descriptions, with what they depend on, as this machine's apt has them; none where it has no lists.
- * They are Debian's or Ubuntu's, and not shipped with the tests.
+ * Descriptions and dependencies of at most this many packages, from this machine's apt; empty if apt has no lists. They
+ * belong to Debian or Ubuntu, and are not shipped with the tests.
  */
 export function packageDocuments(most: number): PackageDocument[] {
   const { stdout, status } = spawnSync('apt-cache', ['dumpavail'], { encoding: 'utf8', maxBuffer: 2 ** 30 });
@@ -38,7 +38,10 @@ export function packageDocuments(most: number): PackageDocument[] {
   return [...documents.values()];
 }
 
-/** Two snapshots of so many packages: of each hundred in the first, the second has two changed, two gone and two others. */
+/**
+ * Two snapshots of this many packages: for each hundred of the first, the second has two changed, two removed and two
+ * added.
+ */
 export function packageSnapshots(documents: readonly PackageDocument[], count: number) {
   const first = documents.slice(0, count);
   const added = documents.slice(count, count + Math.floor(count / 50));

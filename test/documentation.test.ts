@@ -6,10 +6,10 @@ import { expect, test } from 'vitest';
 const ROOT = join(import.meta.dirname, '..');
 const pages = execFileSync('git', ['ls-files', '*.md'], { cwd: ROOT, encoding: 'utf8' }).trim().split('\n');
 
-/** What a reader can follow: fences and inline code hold examples, whose brackets are no links. */
+/** The text with real links: fences and inline code contain examples, whose brackets are not links. */
 const proseOf = (text: string): string => text.replaceAll(/^```.*?^```$/gms, '').replaceAll(/`[^`\n]*`/g, '');
 
-/** The anchor that a heading gets, as GitHub makes it. */
+/** The anchor of a heading, by GitHub's rules. */
 const anchorOf = (heading: string): string =>
   heading
     .toLowerCase()
@@ -23,7 +23,7 @@ const anchorsOf = (path: string): string[] =>
       .matchAll(/^#+ (.+)$/gm),
   ].map(([, heading = '']) => anchorOf(heading));
 
-test.each(pages)('what %s links to is there', (page) => {
+test.each(pages)('the links of %s lead somewhere', (page) => {
   const links = proseOf(readFileSync(join(ROOT, page), 'utf8')).matchAll(/\]\((?!\w+:)([^)\s]+)\)/g);
   const broken = [...links].filter(([, link = '']) => {
     const [path = '', anchor] = link.split('#');

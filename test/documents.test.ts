@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { DocumentStructure, Hit, Job } from '@embedmill/jobs';
 import { Embedmill } from './embedmill.ts';
 
-/** Files that are documents, through all processes, with the command line as the user. */
+/** Files that are documents, through all processes, with the command line as the client. */
 const FIXTURES = join(import.meta.dirname, '../libs/parsing/fixtures');
 const sentences = (about: string, count: number): string =>
   Array.from({ length: count }, (_, n) => `The ${about} has a rule number ${n}, which nobody forgets.`).join(
@@ -41,7 +41,7 @@ async function hitsOf(query: string): Promise<Hit[]> {
   return (await mill.json<{ hits: Hit[] }>(path, { query, limit: 3 })).hits;
 }
 
-test('a folder is one job, hits say where in their documents they are, and an edit embeds what it changed', async () => {
+test('a folder is one job, hits name their place in the document, and an edit embeds only what it changed', async () => {
   const sync = ['--sync', '--source-name', 'folder'];
   expect(await submitted(...sync)).toMatchObject({ documents: 7, stored: 6, failed: 1 });
 
@@ -60,7 +60,7 @@ test('a folder is one job, hits say where in their documents they are, and an ed
   expect(again.chunks - again.reused).toBeLessThanOrEqual(2);
   expect(again.reused).toBeGreaterThan(3);
 
-  // Under another heading a chunk's words are read otherwise: those of its section are embedded again, and no others.
+  // A chunk's vector depends on its headings: the chunks of this section are embedded again, and no others.
   await writeFile(join(folder, 'mill.md'), GUIDE.replace('## Stones', '## Two stones'));
   const renamed = await submitted(...sync);
   expect(renamed).toMatchObject({ stored: 1 });
@@ -69,7 +69,7 @@ test('a folder is one job, hits say where in their documents they are, and an ed
 });
 
 test.each(['ndjson', 'parquet'])(
-  'an export as %s that is submitted again keeps headings and pages',
+  'an export as %s keeps headings and pages when submitted again',
   async (format) => {
     const file = join(folder, `../${basename(folder)}.${format}`);
     await mill.cli('export', 'docs', '--to', file);
@@ -104,7 +104,7 @@ interface Row {
   structure?: DocumentStructure;
 }
 
-test('rows with vectors have the structure of their own texts, and take it along as documents that bring theirs', async () => {
+test('rows with vectors keep the structure of their texts when submitted with these vectors', async () => {
   const file = join(folder, `../${basename(folder)}-points.ndjson`);
   await mill.cli('export', 'docs', '--vectors', '--to', file);
   const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
@@ -149,7 +149,7 @@ test('rows with vectors have the structure of their own texts, and take it along
   for (const one of [file, embedded]) await rm(one);
 });
 
-test('parse says what is understood of a file', async () => {
+test('parse prints what is understood of a file', async () => {
   const { stdout, code } = await mill.cli('parse', join(folder, 'guide.docx'), '--json');
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({

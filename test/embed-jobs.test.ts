@@ -71,7 +71,7 @@ async function partOf(id: string | undefined): Promise<{ url: string; fields: st
   return { url: dataset.datasetParts?.[0]?.url ?? '', fields: dataset.preserveFields ?? [] };
 }
 
-/** As the client in Python reads it: without a key. */
+/** Reads them as the Python client does: without a key. */
 async function rowsOf(id: string | undefined): Promise<ReadRow[]> {
   const { url, fields } = await partOf(id);
   const response = await fetch(url);
@@ -84,7 +84,7 @@ async function vectorOf(text: string): Promise<number[]> {
   return (point?.dense ?? []).map(Math.fround);
 }
 
-test('rows are embedded in their order, with what is kept of each, in every form', async () => {
+test('rows are embedded in order, with their kept fields, in every embedding type', async () => {
   const id = await uploaded(
     jsonl([
       { text: 'a whale', wiki_id: 7, views: 1.5, langs: 38, secret: 'x' },
@@ -126,7 +126,7 @@ test('rows are embedded in their order, with what is kept of each, in every form
   expect((await acme.datasets.getUsage()).organizationUsage).toBeGreaterThan(0);
 });
 
-test('CSV is read by its delimiter, and a text that is too long keeps the end that is asked for', async () => {
+test('CSV is read with its delimiter, and a text that is too long is truncated at the requested end', async () => {
   const long = `${'word '.repeat(600)}whale`;
   const content = `id;text\n1;a whale\n2;"${long}"\n`;
   const id = await uploaded(content, { file: 'rows.csv', csvDelimiter: ';', keepFields: 'id' });
@@ -154,7 +154,7 @@ describe('rows that cannot be embedded', () => {
     await expect(begun(id)).rejects.toMatchObject({ statusCode: 422 });
   });
 
-  test('they are left out where that is asked for, and those that fail later are counted', async () => {
+  test('they are left out if requested, and those that fail later are counted', async () => {
     const rows = [good, { id: 2 }, 'no object', { text: '\u{13000}', id: 3 }, { text: 'a ship', id: 4 }];
     const id = await uploaded(jsonl(rows), { skipMalformedInput: true, keepFields: ['id'] });
     const { dataset } = await acme.datasets.get(id);
@@ -170,7 +170,7 @@ describe('rows that cannot be embedded', () => {
   });
 });
 
-test('each row is there once, in order, with the same bytes, however often shards are walked', async () => {
+test('each row is written once, in order, with the same bytes, however often shards run', async () => {
   const rows = Array.from({ length: 700 }, (_, n) => ({ text: `word${n} of ${n % 13}`, n }));
   const id = await uploaded(jsonl(rows), { keepFields: ['n'] });
   const cut = new Set<number>();
@@ -221,7 +221,7 @@ test('a job that is cancelled, or whose dispatcher ends', async () => {
   }
 });
 
-test('the same Idempotency-Key makes one job', async () => {
+test('the same Idempotency-Key creates one job', async () => {
   const [id, another] = [await uploaded('{"text":"a"}\n'), await uploaded('{"text":"b"}\n')];
   const create = (dataset: string) =>
     mill.json(
@@ -235,7 +235,7 @@ test('the same Idempotency-Key makes one job', async () => {
   expect((await create(another)).status).toBe(409);
 });
 
-test('a tenant’s datasets and jobs are its own, and a file is for who has its address', async () => {
+test('a tenant’s datasets and jobs are its own, and a file is open to whoever has its address', async () => {
   const id = await uploaded('{"text":"a whale"}\n');
   const job = await ended(await begun(id));
   const output = job.outputDatasetId ?? '';
@@ -261,7 +261,7 @@ test('a tenant’s datasets and jobs are its own, and a file is for who has its 
   expect((await fetch(url)).status).toBe(404);
 });
 
-test('what is not done is refused, and what is old goes', async () => {
+test('unsupported options are refused, and old records expire', async () => {
   const id = await uploaded('{"text":"a whale"}\n');
   for (const [asked, says] of [
     [() => uploaded('x', { type: 'chat-finetune-input' }), 'use embed-input'],

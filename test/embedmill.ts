@@ -9,7 +9,7 @@ import { isFinished, type Hit, type Job } from '@embedmill/jobs';
 
 const BIN = fileURLToPath(new URL('../apps/cli/bin/embedmill.js', import.meta.url));
 
-/** Documents as lines of a source. */
+/** Documents as NDJSON. */
 export const ndjson = (documents: readonly object[]): string =>
   documents.map((document) => `${JSON.stringify(document)}\n`).join('');
 
@@ -17,11 +17,11 @@ export interface UpState {
   pid: number;
   url: string;
   metrics: { api: string; worker: string };
-  /** Null for what is not ours: a store by QDRANT_URL, a Redis by REDIS_URL. */
+  /** Null for services that are not ours: a store at QDRANT_URL, a Redis at REDIS_URL. */
   processes: { api: number; worker: number; store: number | null; redis: number | null };
 }
 
-/** A real `embedmill up` of a test's own: all its processes, on free ports, with a data folder that goes with it. */
+/** A real `embedmill up` for one test: all its processes on free ports, with a data folder that is removed with it. */
 export class Embedmill {
   readonly #collections: string[] = [];
   readonly data: string;
@@ -43,7 +43,7 @@ export class Embedmill {
       args?: string[];
       env?: Record<string, string>;
       data?: string;
-      /** Of another checkout; this one's by default. */
+      /** The program of another checkout; by default this one's. */
       bin?: string;
     } = {},
   ): Promise<Embedmill> {
@@ -74,7 +74,7 @@ export class Embedmill {
     return JSON.parse(await readFile(join(this.data, 'up.json'), 'utf8')) as UpState;
   }
 
-  /** Waits for a condition, or fails with what it was and what `up` printed. */
+  /** Waits for a condition. On timeout, fails with the condition's name and the output of `up`. */
   async until(what: string, met: () => Promise<boolean>, seconds = 150): Promise<void> {
     for (const deadline = Date.now() + seconds * 1000; !(await met()); await setTimeout(50)) {
       if (Date.now() > deadline) throw new Error(`after ${seconds} s still not: ${what}\n${this.#output}`);
@@ -86,7 +86,7 @@ export class Embedmill {
     return fetch(new URL(path, url), init);
   }
 
-  /** A JSON answer, or an error with the problem that came instead. */
+  /** Returns a JSON answer; throws the problem if the request fails. */
   async json<T>(path: string, body?: unknown, method = body === undefined ? 'GET' : 'POST'): Promise<T> {
     const response = await this.call(path, {
       method,
@@ -114,7 +114,7 @@ export class Embedmill {
     return JSON.parse(text) as Job;
   }
 
-  /** Resolves when some of a job's documents have been settled; rejects when all of it has. */
+  /** Resolves once some of a job's documents are settled; rejects if all of them already are. */
   async underWay(job: Pick<Job, 'id'>): Promise<void> {
     await this.until('the job is under way', async () => {
       const { done, state } = await this.json<Job>(`/api/v1/jobs/${job.id}`);
@@ -151,7 +151,7 @@ export class Embedmill {
     return runCli([...args, '--data', this.data]);
   }
 
-  /** Kills the API, and resolves once its successor answers. */
+  /** Kills the API and resolves once its successor answers. */
   async killApi(): Promise<void> {
     const { api } = (await this.state()).processes;
     process.kill(api, 'SIGKILL');
@@ -162,7 +162,7 @@ export class Embedmill {
     });
   }
 
-  /** Kills every process at once, as a power cut would, and leaves the data folder. */
+  /** Kills every process at once, as a power failure would, and keeps the data folder. */
   async killAll(): Promise<void> {
     const { pid, processes } = await this.state();
     const engines = await childrenOf(processes.worker);
@@ -172,7 +172,10 @@ export class Embedmill {
       await once(this.#process, 'exit');
   }
 
-  /** A collection of its own name, deleted by `stop`: with QDRANT_URL it would outlive the data folder. */
+  /**
+   * Creates a collection with a unique name. `stop` deletes it, because with QDRANT_URL it would outlive the data
+   * folder.
+   */
   async collection(prefix: string, profile: object = {}): Promise<string> {
     const name = uniqueName(prefix);
     await this.json('/api/v1/collections', { name, profile });
@@ -180,7 +183,7 @@ export class Embedmill {
     return name;
   }
 
-  /** Those that `collection` made. */
+  /** The collections that `collection` created. */
   get collections(): readonly string[] {
     return this.#collections;
   }
@@ -189,7 +192,7 @@ export class Embedmill {
     return (await this.json<{ hits: Hit[] }>(`/api/v1/collections/${collection}/search`, query)).hits;
   }
 
-  /** Ends it as Ctrl-C does, and gives its exit code. All that is kept stays. */
+  /** Ends it as Ctrl-C does, and returns its exit code. All data is kept. */
   async end(): Promise<number | null> {
     if (this.#process.exitCode === null && this.#process.signalCode === null) {
       const exited = once(this.#process, 'exit');
@@ -198,13 +201,13 @@ export class Embedmill {
       await exited;
       clearTimeout(timer);
     }
-    // A clean stop removes up.json; where it was left, so may be what it names.
+    // A clean stop removes up.json. If the file is still there, its processes may be, too.
     const left = await this.state().catch(() => undefined);
     for (const pid of Object.values(left?.processes ?? {})) if (pid !== null) killIfAlive(pid);
     return this.#process.exitCode;
   }
 
-  /** Ends it, and removes all that is kept. */
+  /** Ends it and removes all data. */
   async stop(): Promise<number | null> {
     for (const name of this.#collections.splice(0))
       await this.call(`/api/v1/collections/${name}`, { method: 'DELETE' }).catch(() => undefined);
@@ -218,7 +221,7 @@ function killIfAlive(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It has ended already.
+    // It has already ended.
   }
 }
 
@@ -240,7 +243,7 @@ export async function runCli(
   return { code: child.exitCode ?? -1, stdout, stderr };
 }
 
-/** A collection's name of this run's own, so that runs can share a store. */
+/** A collection name that is unique to this run, so that runs can share a store. */
 export function uniqueName(prefix: string): string {
   return `${prefix}-${process.pid}-${Date.now().toString(36)}`;
 }

@@ -13,11 +13,11 @@ import { fused, nearest, WordIndex } from './headings/search.ts';
 
 /**
  * What headings in front of chunks gain: `node test/evaluate-headings.ts FOLDER… [--model NAME] [--documents N]
- * [--questions N] [--threads N]`, of folders of HTML. Titles of sections are asked for, after they are
- * taken out of the text and of the headings of their own sections (headings/held-out.ts says how), and the section's
- * chunks are looked for among all, by cosine, and by cosine and words. Prints MRR@10 and recall@10 of each form of
- * chunks, and what headings gain over the title alone, question by question, with 95 % bootstrap intervals over
- * documents: questions of one document are alike.
+ * [--questions N] [--threads N]`, for folders of HTML. The questions are titles of sections, after these were removed
+ * from the text and from their own sections' headings (see headings/held-out.ts). The section's chunks are searched for
+ * among all chunks, by cosine, and by cosine and words. Prints MRR@10 and recall@10 of each form of chunks, and what
+ * headings gain over the title alone, question by question, with 95 % bootstrap intervals over documents, because
+ * questions of one document are alike.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -31,10 +31,10 @@ const { values, positionals } = parseArgs({
 const ENTRY = new URL('../apps/cli/src/parsing.ts', import.meta.url);
 const MODELS = join(import.meta.dirname, '../models');
 const DEPTH = 10;
-/** A section of so many characters is a chunk, and says little of what it is about. */
+/** A section of fewer characters is one chunk and says little about its subject. */
 const SHORT = 600;
 
-/** What stands in front of chunks, and where they end. */
+/** The text in front of chunks, and where chunks end. */
 interface Form {
   name: string;
   title: boolean;
@@ -50,7 +50,10 @@ const FORMS: readonly Form[] = [
 ];
 const MODES = ['dense', 'hybrid'] as const;
 type Mode = (typeof MODES)[number];
-/** Of each question, asked so and looked for so, the rank of the first chunk of its section, from 0; -1 for none. */
+/**
+ * For each way of asking and mode: for each question, the rank of the first chunk of its section, from 0; -1 if not
+ * found.
+ */
 type Ranks = Record<Asking, Record<Mode, number[]>>;
 
 if (positionals.length === 0) throw new Error('name a folder of HTML');
@@ -169,7 +172,7 @@ function gainOf(rank: number | undefined): number {
   return rank === undefined || rank === -1 ? 0 : 1 / (rank + 1);
 }
 
-/** The mean over the questions of these numbers. */
+/** Formats the mean of these numbers over the questions. */
 function shown(each: readonly number[], of: readonly number[]): string {
   const clusters = of.map((n) => questions[n]?.document ?? -1);
   const { mean, low, high } = clusteredInterval(each, clusters);

@@ -6,17 +6,17 @@ import { Parser } from '@embedmill/parsing';
 import { npmFolder, npmPackages } from './clients/npm-packages.ts';
 
 /**
- * What embedmill and Mozilla's Readability keep of pages: `node test/evaluate-readability.ts FOLDER… [--pages N]`, of
- * folders of HTML, each by one generator. Of a page's runs of five words, those that no other of the folder's pages has
- * are what it says itself, and those that four fifths of them have are what stands around it: prints the part of the
- * former that is kept, on average and of the worst page, and the part of the latter that is left out. Installs Readability
- * and jsdom in a folder of their own first.
+ * What embedmill and Mozilla's Readability keep of pages: `node test/evaluate-readability.ts FOLDER… [--pages N]`, for
+ * folders of HTML, each from one generator. A page is compared by its runs of five words: runs that no other page of
+ * the folder has are its own content, and runs that four fifths of the pages have are boilerplate. Prints the share of
+ * the content that is kept, on average and for the worst page, and the share of the boilerplate that is left out. First
+ * installs Readability and jsdom in a folder of their own.
  */
 const PACKAGES = ['@mozilla/readability@0.6.0', 'jsdom@26.1.0'];
 const ENTRY = new URL('../apps/cli/src/parsing.ts', import.meta.url);
 const WORDS_A_RUN = 5;
 const ON_MOST = 0.8;
-/** Pages that say less are lists of others. */
+/** Pages with fewer runs are lists of other pages. */
 const LEAST_RUNS = 200;
 
 const BLOCK =
@@ -35,7 +35,7 @@ interface Libraries {
   };
 }
 
-/** A page's runs of words: all of them, and what each of the two keeps. */
+/** A page's runs of words: all of them, and those that each extractor keeps. */
 interface Runs {
   all: Set<string>;
   embedmill: Set<string>;
@@ -98,7 +98,7 @@ async function runsOf(path: string): Promise<Runs> {
   };
 }
 
-/** The words of a page, with a space where a block begins or ends. */
+/** The words of a page, with a space at the borders of blocks. */
 function wordsOf(source: string): string {
   const { document } = new JSDOM(source).window;
   for (const one of document.querySelectorAll('script, style, noscript, template')) one.remove();
@@ -116,7 +116,7 @@ function runsIn(text: string): Set<string> {
   return runs;
 }
 
-/** Of the runs that are meant, the part that is kept; undefined where none is. */
+/** The share of the matching runs that is kept; undefined if none match. */
 function shareOf(
   all: ReadonlySet<string>,
   kept: ReadonlySet<string>,

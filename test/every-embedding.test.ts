@@ -14,7 +14,7 @@ import { Terminal } from '../apps/cli/src/terminal/terminal.ts';
 import { addColoursModel } from './colours-model.ts';
 import { Embedmill, ndjson, runCli } from './embedmill.ts';
 
-/** Sparse vectors, reranking, pictures and migration, through every process and real models. */
+/** Sparse vectors, reranking, images and migration, through every process and with real models. */
 const FIXTURES = fileURLToPath(new URL('../libs/inference/fixtures', import.meta.url));
 const BUNDLED = fileURLToPath(new URL('../models', import.meta.url));
 
@@ -57,7 +57,7 @@ const TEXTS = [
   { id: 'zyx', text: 'Part number ZYX-4711 fits the older pump.' },
 ];
 
-test('every kind of vector in one job; searches that use them together', async () => {
+test('one job stores every kind of vector, and searches combine them', async () => {
   const name = await collection('kinds', { sparse: { bm25: {}, bm42: {}, splade: {} } });
   const job = await mill.finished(await mill.submit(name, ndjson(TEXTS)));
   expect(job).toMatchObject({ state: 'completed', stored: 6, failed: 0 });
@@ -69,7 +69,7 @@ test('every kind of vector in one job; searches that use them together', async (
     const [hit] = await search(name, { query: 'eggs of hens', mode: 'sparse', sparse: [scheme] });
     expect(hit, scheme).toMatchObject({ id: 'hen', scores: { [scheme]: expect.any(Number) as number } });
   }
-  // A word that no model knows is found by words; by meaning it is not sure to be.
+  // A word that no model knows is found by words, but not reliably by meaning.
   const [part] = await search(name, { query: 'zyx 4711', mode: 'sparse', sparse: ['bm25'], explain: true });
   expect(part).toMatchObject({ id: 'zyx' });
   expect(part!.explanation!.map(({ term }) => term).toSorted()).toEqual(['4711', 'zyx']);
@@ -91,13 +91,13 @@ test('every kind of vector in one job; searches that use them together', async (
   );
   const terms = shown.chunks[0]!.terms;
   expect(terms['bm25']!.map(({ term }) => term)).toContain('hens');
-  // Attention picks what the text is about, title included.
+  // Attention picks what the text is about, including its title.
   expect(terms['bm42']!.slice(0, 3).map(({ term }) => term)).toContain('hens');
   expect(terms['splade']!.slice(0, 10).map(({ term }) => term)).toContain('hen');
 });
 
-test('a cross-encoder of the user’s reads pairs through the interactive lane', async () => {
-  // Its score is the sum of its token ids, those of the text twice.
+test('a user’s cross-encoder scores pairs through the interactive lane', async () => {
+  // Its score is the sum of the token ids, with those of the text counted twice.
   const texts = ['a', 'a a', 'a a a'];
   const ranked = await mill.json<{ index: number; score: number }[]>('/rerank', {
     model: 'tiny-reranker',
@@ -106,7 +106,7 @@ test('a cross-encoder of the user’s reads pairs through the interactive lane',
     raw_scores: true,
   });
   expect(ranked.map(({ index }) => index)).toEqual([2, 1, 0]);
-  // Another "a" of the second part is its id, 1037, twice.
+  // Another "a" in the second part adds its id, 1037, twice.
   expect(ranked[0]!.score - ranked[1]!.score).toBe(2 * 1037);
   const name = await collection('judged', {});
   await mill.finished(await mill.submit(name, ndjson(TEXTS)));
@@ -114,7 +114,7 @@ test('a cross-encoder of the user’s reads pairs through the interactive lane',
   expect(hits.slice(0, 2).every(({ score, scores }) => score === scores!['rerank'])).toBe(true);
 });
 
-test('token vectors are kept with their chunks; reranking reads them, and finds what it finds without', async () => {
+test('token vectors are stored with their chunks, and reranking with them gives the same results as without', async () => {
   const question = { query: 'who lends money', rerank: true, limit: 6 };
   const scoresBy = async (profile: object) => {
     const name = await collection('tokens', profile);
@@ -130,7 +130,7 @@ test('token vectors are kept with their chunks; reranking reads them, and finds 
   const { scores: pooled } = await scoresBy({ lateInteraction: {} });
   expect([...pooled.keys()][0]).toBe('loan');
 
-  // Metadata alone: the payload is written again, and what is stored beside it stays.
+  // Only metadata changes: the payload is written again, and everything else stored stays.
   const edited = TEXTS.map((text) => ({ ...text, metadata: { n: 1 } }));
   expect(await mill.finished(await mill.submit(name, ndjson(edited)))).toMatchObject({
     stored: 6,
@@ -140,7 +140,7 @@ test('token vectors are kept with their chunks; reranking reads them, and finds 
     expect(scores?.['rerank']).toBe(stored.get(id) ?? NaN);
 });
 
-test('text finds pictures, and pictures find pictures, from data, files and URLs', async () => {
+test('text finds images, and images find images, from data, files and URLs', async () => {
   const name = await collection('pictures', { model: 'colours', filterable: { kind: 'keyword' } });
   const square = (background: string) =>
     sharp({ create: { width: 48, height: 40, channels: 3, background } })
@@ -208,7 +208,7 @@ test(`a video’s frames are found, each with its time${hasFfmpeg ? '' : ' (no f
   expect(hit).toMatchObject({ id: 'v', image: 'v.mp4', chunk: { timestamp: 2, count: 4 } });
 });
 
-test('a collection of texts refuses pictures, one by one', async () => {
+test('a collection of texts refuses images, one by one', async () => {
   const name = await collection('texts-only', {});
   const job = await mill.finished(
     await mill.submit(name, ndjson([{ id: 'p', image: 'data:image/png;base64,AAAA' }, TEXTS[0]!])),
@@ -216,7 +216,7 @@ test('a collection of texts refuses pictures, one by one', async () => {
   expect(job).toMatchObject({ stored: 1, failed: 1 });
 });
 
-test('collections of models that read pictures do not migrate, for pictures are not stored', async () => {
+test('collections with an image model do not migrate, because images are not stored', async () => {
   const cli = async (name: string, to: string) =>
     runCli(['migrate', name, '--to', to, '--data', mill.data, '--json']);
   for (const [model, to] of [
@@ -229,7 +229,7 @@ test('collections of models that read pictures do not migrate, for pictures are 
   }
 });
 
-test('a collection migrates to another model, is cut over, rolled back, and ended', async () => {
+test('a collection migrates to another model, searches switch over and back, and the migration ends', async () => {
   const name = await collection('migrating', {});
   await mill.finished(await mill.submit(name, ndjson(TEXTS)));
   const before = await search(name, { query: 'money' });
@@ -239,7 +239,7 @@ test('a collection migrates to another model, is cut over, rolled back, and ende
   expect(begun.code, begun.stderr).toBe(0);
   expect(JSON.parse(begun.stdout)).toMatchObject({ state: 'completed', stored: 6, failed: 0 });
   expect(await search(name, { query: 'money' })).toEqual(before);
-  // What comes meanwhile gets both vectors.
+  // Documents submitted meanwhile get both vectors.
   await mill.finished(await mill.submit(name, ndjson([{ id: 'late', text: 'A purse full of coins.' }])));
 
   expect(JSON.parse((await cli('migrate', name, '--exchange')).stdout)).toMatchObject({
@@ -260,7 +260,7 @@ test('a collection migrates to another model, is cut over, rolled back, and ende
   expect(await search(name, { query: 'money', limit: 10 })).toEqual(back);
 });
 
-test('documents of a job that began before the migration get both vectors, also when it is cut over meanwhile', async () => {
+test('documents of a job that began before the migration get both vectors, even if searches switch over meanwhile', async () => {
   const name = await collection('overtaken', {});
   const documents = Array.from({ length: 3000 }, (_, n) => ({
     id: `d${n}`,
@@ -270,7 +270,7 @@ test('documents of a job that began before the migration get both vectors, also 
   const cli = (...args: string[]) => runCli([...args, '--data', mill.data, '--json']);
   const begun = await cli('migrate', name, '--to', 'static-minilm-256', '--wait');
   expect(begun.code, begun.stderr).toBe(0);
-  // Refused while points lack the vector, and then not any more.
+  // It is refused while points lack the vector, and no longer.
   let exchanged = await cli('migrate', name, '--exchange');
   for (const deadline = Date.now() + 120_000; exchanged.code !== 0 && Date.now() < deadline;) {
     expect(exchanged.stderr).toContain('lack');
@@ -286,7 +286,7 @@ test('documents of a job that began before the migration get both vectors, also 
   expect(view).toMatchObject({ points: 3000, dims: 256 });
 });
 
-test('a collection is drawn, coloured by a field', async () => {
+test('a collection’s map is drawn as SVG, coloured by a field', async () => {
   const name = await collection('drawn', {});
   const documents = Array.from({ length: 40 }, (_, n) => ({
     id: `d${n}`,
@@ -300,7 +300,7 @@ test('a collection is drawn, coloured by a field', async () => {
       ...['map', name, '--color', 'topic', '--method', method, '-o', out, '--data', mill.data],
     ]);
     expect(code, stderr).toBe(0);
-    // sharp reads the SVG, so it is well formed.
+    // sharp can read the SVG, so it is well formed.
     const { data, info } = await sharp(out).resize(300).raw().toBuffer({ resolveWithObject: true });
     const colours = new Set<string>();
     for (let at = 0; at < data.length; at += info.channels)
@@ -312,7 +312,7 @@ test('a collection is drawn, coloured by a field', async () => {
   expect(missing.stderr).toContain('none');
 });
 
-test('evaluation of a small BEIR folder gives each mode’s measures', async () => {
+test('evaluating a small BEIR folder gives the measures of each mode', async () => {
   const beir = await smallBeirFolder('beir');
   const { code, stdout, stderr } = await runCli(['eval', beir, '--json', '--data', mill.data]);
   expect(code, stderr).toBe(0);
@@ -330,10 +330,10 @@ test('evaluation of a small BEIR folder gives each mode’s measures', async () 
   expect((await runCli(['eval', folder])).stderr).toContain('corpus.jsonl');
 });
 
-test('an evaluation survives questions that are not answered in time', async () => {
-  /** Kept, as a connection would: nothing else holds a request that nobody answers, nor the end of its patience. */
+test('an evaluation survives queries that are not answered in time', async () => {
+  /** Kept as a connection would: nothing else holds a request that is never answered, nor its timeout. */
   const unanswered: Request[] = [];
-  /** The first questions are never answered. */
+  /** The first queries are never answered. */
   const slowFetch = async (request: Request): Promise<Response> => {
     if (!request.url.endsWith('/search') || unanswered.length === 4) return fetch(request);
     unanswered.push(request);

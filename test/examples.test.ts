@@ -6,7 +6,7 @@ import { isFinished, type Job } from '@embedmill/jobs';
 import { EXAMPLES, GIVEN_IDS } from '../apps/api/src/openapi/examples.ts';
 import { Embedmill } from './embedmill.ts';
 
-/** The requests that the API's description shows, sent as they stand there to a real embedmill, one after the other. */
+/** The requests in the API's description, sent as they are to a real embedmill, one after another. */
 
 interface Operation {
   parameters?: { name: string; in: string; example?: string }[];
@@ -18,7 +18,7 @@ interface Description {
 
 let mill: Embedmill;
 let sources: string;
-/** The last ids that the server gave, in place of those that the description shows. */
+/** The ids that the server last returned, which replace those of the description. */
 const given: Record<string, string> = { ...GIVEN_IDS };
 
 beforeAll(async () => {
@@ -32,11 +32,11 @@ afterAll(async () => {
   await rm(sources, { recursive: true, force: true });
 });
 
-/** What there is not on one machine with the bundled models, and is not made here. */
+/** Needs that a single machine with the bundled models does not meet. */
 const UNMET =
   /^(a reranker|a job with failures|a finished embed job|a computed map|an upload|a server that requires keys|a key that)/;
 
-test('every example of the description is answered as one that works', async () => {
+test('every example of the description succeeds', async () => {
   const { paths } = await mill.json<Description>('/openapi.json');
   const answers: string[] = [];
   for (const [name, { needs = '' }] of Object.entries(EXAMPLES)) {
@@ -60,7 +60,7 @@ test('every example of the description is answered as one that works', async () 
   expect(answers).toEqual([]);
 });
 
-/** Until no job is under way, unless the queue is paused: what follows may need what one has stored. */
+/** Waits until no job is under way, unless the queue is paused: later examples may need what a job stores. */
 async function settled(): Promise<void> {
   const { paused } = await mill.json<{ paused: boolean }>('/api/v1/backlog');
   if (paused) return;
@@ -102,7 +102,7 @@ function encoded(type: string, body: unknown): string | FormData {
 const withGiven = (text: string): string =>
   Object.entries(GIVEN_IDS).reduce((all, [kind, shown]) => all.replaceAll(shown, given[kind] ?? shown), text);
 
-/** Of a job, a file and what else has one, whatever the answer is of. */
+/** Remembers the ids in an answer: of jobs, files and others. */
 function keepIds(text: string): void {
   for (const [id, kind = ''] of text.matchAll(
     /(?<![\w-])(job|file|batch|dataset|upload|part)[_-][a-z0-9_]{16,}/g,

@@ -6,14 +6,14 @@ import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
 
 /**
- * A fake OpenTelemetry collector: takes traces by OTLP/HTTP in JSON, as the specification of OTLP 1.x has it
- * (`ExportTraceServiceRequest`), checks that they are that, and keeps them.
+ * A fake OpenTelemetry collector: accepts traces by OTLP/HTTP in JSON (`ExportTraceServiceRequest` of OTLP 1.x),
+ * validates them against the specification, and keeps them.
  */
 const attributeSchema = z.object({
   key: z.string().min(1),
   value: z.object({
     stringValue: z.string().optional(),
-    // 64-bit integers are strings in protobuf's JSON; small ones may be numbers.
+    // In protobuf's JSON, 64-bit integers are strings; small ones may be numbers.
     intValue: z.union([z.string().regex(/^-?\d+$/), z.int()]).optional(),
     doubleValue: z.number().optional(),
     boolValue: z.boolean().optional(),
@@ -57,7 +57,7 @@ export interface CollectedSpan {
 
 export class FakeCollector {
   readonly spans: CollectedSpan[] = [];
-  /** What came that is not as specified. */
+  /** What violated the specification. */
   readonly faults: string[] = [];
   readonly #server = createServer((request, response) => {
     void (async () => {

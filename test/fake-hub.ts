@@ -10,12 +10,12 @@ const REVISION = '0123456789abcdef0123456789abcdef01234567';
 const FILES: Record<string, string> = {
   [`/acme/tiny/resolve/${REVISION}/model.onnx`]: join(MODEL, 'model_int8.onnx'),
   [`/acme/tiny/resolve/${REVISION}/tokenizer.json`]: join(MODEL, 'tokenizer.json'),
-  // Other files that the model comes in: one of the same vectors, one of others, one that is no model.
+  // Other files of the model: one with the same vectors, one with different vectors, one that is not a model.
   [`/acme/tiny/resolve/${REVISION}/onnx/same.onnx`]: join(MODEL, 'model_int8.onnx'),
   [`/acme/tiny/resolve/${REVISION}/onnx/other.onnx`]: join(MODEL, '../static-minilm-256/model.onnx'),
   [`/acme/tiny/resolve/${REVISION}/onnx/broken.onnx`]: join(MODEL, 'config.json'),
 };
-/** The entry of models.json for the model that it has. */
+/** The entry of models.json for its model. */
 export const HUB_ENTRY = {
   name: 'tiny',
   dims: 384,
@@ -26,7 +26,7 @@ export const HUB_ENTRY = {
   model: { path: 'model.onnx' },
 };
 
-/** A fake hub: serves the bundled model as a repository's, once it is up. */
+/** Starts a fake hub, which serves the bundled model as a repository once it is up. */
 export async function startFakeHub() {
   const hub = { up: false, url: '', close: () => server.close() };
   const server = createServer((request, response) => {

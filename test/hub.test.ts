@@ -6,7 +6,7 @@ import type { Hit, Job } from '@embedmill/jobs';
 import { Embedmill, uniqueName } from './embedmill.ts';
 import { HUB_ENTRY, startFakeHub } from './fake-hub.ts';
 
-test('a job whose model the hub does not give yet says so, waits, and goes on when it does', async () => {
+test('a job whose model the hub does not serve yet reports it, waits, and continues once it does', async () => {
   const hub = await startFakeHub();
   const models = await mkdtemp(join(tmpdir(), 'embedmill-models-'));
   await writeFile(join(models, 'models.json'), JSON.stringify([HUB_ENTRY]));

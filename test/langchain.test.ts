@@ -35,7 +35,7 @@ afterAll(() => mill?.stop());
 const textsOf = (documents: readonly { pageContent: string }[]) =>
   documents.map(({ pageContent }) => pageContent);
 
-test('what is added is found, by its meaning and by filters, and is gone when it is deleted', async () => {
+test('added documents are found by meaning and by filters, and are gone once deleted', async () => {
   const ids = await store.addDocuments(BOOKS);
   expect(new Set(ids).size).toBe(3);
   expect(await store.addDocuments(BOOKS)).toEqual(ids);
@@ -55,7 +55,7 @@ test('what is added is found, by its meaning and by filters, and is gone when it
   expect(textsOf(await store.similaritySearch('an animal', 3))).toEqual(textsOf(BOOKS.slice(1, 2)));
 });
 
-test('vectors that are brought along are stored as they are', async () => {
+test('given vectors are stored as they are', async () => {
   const embeddings = new EmbedmillEmbeddings({ client });
   const [vector = []] = await embeddings.embedDocuments(['a volcano']);
   expect(vector).toHaveLength(384);
@@ -67,7 +67,7 @@ test('vectors that are brought along are stored as they are', async () => {
   await store.delete({ ids: ['seven'] });
 });
 
-test('what cannot be done is refused', async () => {
+test('unsupported operations are refused', async () => {
   await expect(store.similaritySearchVectorWithScore()).rejects.toThrow('not by vectors');
   await expect(store.similaritySearch('x', 1, { year: { $gt: 1 } } as never)).rejects.toThrow(TypeError);
   await expect(store.addVectors([[1]], [])).rejects.toThrow(RangeError);

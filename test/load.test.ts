@@ -5,7 +5,7 @@ import { measureLoad } from './load.ts';
 /** A short load; `npm run bench -- load` is the long one. */
 let mill: Embedmill;
 beforeAll(async () => {
-  // Fewer at once than there are clients, so that some have to be told to come again.
+  // Fewer concurrent requests than clients, so that some must be told to come again.
   mill = await Embedmill.up({ env: { EMBEDMILL_API_MAX_REQUESTS: '32' } });
 });
 afterAll(() => mill.stop());

@@ -5,12 +5,12 @@ import type { Job } from '@embedmill/jobs';
 import { ndjson, type Embedmill } from './embedmill.ts';
 
 export interface LoadOptions {
-  /** Connections, each with its next search as soon as it has an answer. */
+  /** Connections, each of which sends its next search as soon as it has an answer. */
   clients: number;
   seconds: number;
-  /** Searches a second of each client, at most; without it, each asks again as soon as it is refused. */
+  /** The most searches per second of each client; without it, each tries again as soon as it is refused. */
   rate?: number | undefined;
-  /** Of the bulk job that runs meanwhile; it is cancelled at the end. */
+  /** Documents of the bulk job that runs meanwhile and is cancelled at the end. */
   documents: number;
 }
 
@@ -18,24 +18,24 @@ export interface LoadReport {
   clients: number;
   seconds: number;
   requests: number;
-  /** Answers by the first digit of their status, 429 by itself. */
+  /** Answers by the first digit of their status; 429 is counted separately. */
   answers: { '2xx': number; '429': number; '4xx': number; '5xx': number };
-  /** Connections that broke, and answers that did not come in 30 s. */
+  /** Connections that broke, and answers that did not come within 30 s. */
   broken: number;
   refusedWithoutRetryAfter: number;
-  /** Milliseconds of the searches that were answered with hits. */
+  /** Milliseconds of the searches that returned hits. */
   p50: number;
   p99: number;
-  /** Megabytes of the API. */
+  /** The API's memory in megabytes. */
   memory: { before: number; peak: number; after: number };
-  /** Documents of the bulk job that were settled meanwhile, and its state at the end. */
+  /** Documents of the bulk job that were settled meanwhile, and its final state. */
   bulk: { done: number; state: Job['state'] };
 }
 
 const QUESTIONS = ['a river in spring', 'how bread is baked', 'the oldest bridge', 'a song about winter'];
 const WORDS = 'river bread bridge song winter spring stone paper garden light market letter'.split(' ');
 
-/** Searches by many clients while a bulk job runs, on this machine and for a bounded time. */
+/** Runs searches by many clients beside a bulk job, on this machine and for a limited time. */
 export async function measureLoad(
   mill: Embedmill,
   { clients, seconds, rate, documents }: LoadOptions,
@@ -61,7 +61,7 @@ export async function measureLoad(
   };
 }
 
-/** Asks until there is room for the question: what was asked last is still being answered. */
+/** Repeats a request while it is refused, because earlier requests are still being answered. */
 async function patiently<T>(mill: Embedmill, path: string): Promise<T> {
   for (const deadline = Date.now() + 60_000; ; await setTimeout(100)) {
     const response = await mill.call(path);
@@ -95,7 +95,7 @@ function search(
         })),
         setupClient: (client) => {
           client.on('headers', (answer) => {
-            // What its types say are the headers is the head: status and a flat list of names and values.
+            // Its types call this the headers, but it is the head: the status and a flat list of names and values.
             const { statusCode, headers } = answer as unknown as { statusCode: number; headers: string[] };
             const names = headers.map((one) => one.toLowerCase());
             if (statusCode === 429 && !names.includes('retry-after')) refusedWithoutRetryAfter += 1;
@@ -124,7 +124,7 @@ function search(
   });
 }
 
-/** Looks at a process’s memory until it is ended, in megabytes. */
+/** Samples a process’s memory in megabytes until it is ended. */
 async function watchMemory(pid: number): Promise<{ end(): Promise<LoadReport['memory']> }> {
   const before = await residentMB(pid);
   let peak = before;

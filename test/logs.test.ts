@@ -24,7 +24,7 @@ async function linesOf(app: 'api' | 'worker' | 'store'): Promise<Line[]> {
   return (await textOf(app)).map((line) => JSON.parse(line) as Line);
 }
 
-/** The keys of a line's object as they are written, nested ones aside. */
+/** The keys of a line's object in order, without nested ones. */
 function keysOf(line: string): string[] {
   const values = line.replaceAll(/"(?:[^"\\]|\\.)*"(?!\s*:)/g, '0');
   let flat = values.slice(1, -1);
@@ -35,7 +35,7 @@ function keysOf(line: string): string[] {
   return Array.from(flat.matchAll(/"((?:[^"\\]|\\.)*)"\s*:/g), ([, key = '']) => key);
 }
 
-test('a job’s lines, of the API and of workers, are joined by its id, and those of its request by that one’s', async () => {
+test('a job’s log lines share its id, in the API and in workers, and those of its request share the request’s id', async () => {
   const name = await mill.collection('logs');
   const documents = Array.from({ length: 600 }, (_, n) => ({ id: `d${n}`, text: `text number ${n}` }));
   const job = await mill.submit(name, ndjson(documents));
@@ -68,16 +68,16 @@ test('a job’s lines, of the API and of workers, are joined by its id, and thos
 
 const byShard = (a: { shard: unknown }, b: { shard: unknown }): number => Number(a.shard) - Number(b.shard);
 
-test('no line has a key twice', async () => {
+test('no log line has a key twice', async () => {
   for (const app of ['api', 'worker', 'store'] as const) {
     if (app === 'store' && (await mill.state()).processes.store === null) continue;
     for (const line of await textOf(app)) expect(new Set(keysOf(line)).size, line).toBe(keysOf(line).length);
   }
 });
 
-test('every line of every process has the same shape, is shown by up, and holds no key', async () => {
+test('every log line of every process has the same shape, is shown by up, and contains no API key', async () => {
   for (const app of ['api', 'worker', 'store'] as const) {
-    // With a Qdrant of its own there is no store process.
+    // With an external Qdrant, there is no store process.
     if (app === 'store' && (await mill.state()).processes.store === null) continue;
     const lines = await linesOf(app);
     expect(lines.length, app).toBeGreaterThan(0);

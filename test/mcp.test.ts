@@ -12,7 +12,10 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Embedmill, runCli, uniqueName } from './embedmill.ts';
 
-/** `embedmill mcp` over both transports, by the protocol's own client, with the bundled model and with keys of two tenants. */
+/**
+ * `embedmill mcp` over both transports, by the protocol's own client, with the bundled model and with keys of two
+ * tenants.
+ */
 const BIN = fileURLToPath(new URL('../apps/cli/bin/embedmill.js', import.meta.url));
 const BOOKS = [
   {
@@ -84,7 +87,7 @@ const TRANSPORTS = {
 async function agent(transport: keyof typeof TRANSPORTS, who: Who) {
   const client = new Client({ name: 'test', version: '1' });
   clients.push(client);
-  // Its types do not allow for exact optional properties.
+  // Its types are incompatible with exactOptionalPropertyTypes.
   await client.connect((await TRANSPORTS[transport](who)) as Parameters<Client['connect']>[0]);
   const call = async (name: string, args: object = {}) => {
     const result = await client.callTool({ name, arguments: { ...args } });
@@ -148,7 +151,7 @@ describe.each(Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[])('over %s',
     });
   });
 
-  test('what is wrong is an answer that says so in the catalogue’s words', async () => {
+  test('an error is an answer in the words of the catalogue', async () => {
     const { call } = await agent(transport, 'acme');
     const nowhere = await call('search', { collection: 'nowhere', query: 'x' });
     expect(nowhere).toMatchObject({ isError: true, found: undefined });
@@ -163,7 +166,7 @@ describe.each(Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[])('over %s',
     expect(unknown).toMatchObject({ isError: true, text: expect.stringContaining('page') });
   });
 
-  test('it does what the key may do, and sees what its tenant has', async () => {
+  test('it can do only what its key may do, and sees only its tenant’s data', async () => {
     const { call } = await agent(transport, 'other');
     expect((await call('list_collections')).found).toMatchObject({ collections: [{ documents: 0 }] });
     expect(idsOf(await call('search', { collection, query: 'a whale' }))).toEqual([]);
@@ -175,7 +178,7 @@ describe.each(Object.keys(TRANSPORTS) as (keyof typeof TRANSPORTS)[])('over %s',
   });
 });
 
-/** What is answered to a message with these headers. */
+/** The answer to a message with these headers. */
 async function posted(headers: Record<string, string>, path = '/mcp', method = 'POST') {
   const sent = request(new URL(path, mcpUrl), {
     method,
@@ -187,7 +190,7 @@ async function posted(headers: Record<string, string>, path = '/mcp', method = '
   return (response as { statusCode: number }).statusCode;
 }
 
-test('by HTTP, pages of other sites get nothing, and nothing else is there', async () => {
+test('by HTTP, pages of other sites get nothing, and there are no other routes', async () => {
   const accept = 'application/json, text/event-stream';
   const { host, origin } = new URL(mcpUrl);
   expect(await posted({ accept })).toBe(200);

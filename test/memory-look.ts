@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { childrenOf, type UpState } from './embedmill.ts';
 
-/** What is in memory of the processes, over the course of a job: `at` is how much of it is done. */
+/** Memory of the processes over the course of a job; `at` is the share of the job that is done. */
 export class MemoryLook {
   readonly #seen: Record<'worker' | 'api' | 'redis', { at: number; mb: number }[]> = {
     worker: [],
@@ -12,7 +12,7 @@ export class MemoryLook {
   async look(state: UpState | undefined, at: number): Promise<void> {
     if (state === undefined) return;
     const { worker, api, redis } = state.processes;
-    // A worker and its engines are one.
+    // A worker and its engines count as one.
     const pids = { worker: [worker, ...(await childrenOf(worker))], api: [api], redis: [redis] };
     for (const [name, all] of Object.entries(pids) as [keyof typeof pids, (number | null)[]][]) {
       const mb = (await Promise.all(all.map(residentMB))).reduce((sum, one) => sum + one, 0);
@@ -20,7 +20,7 @@ export class MemoryLook {
     }
   }
 
-  /** The most of each, and how much more it is in the second half than in the first. */
+  /** The peak of each, and its growth from the first half to the second. */
   report() {
     const { worker, api, redis } = this.#seen;
     return { worker: growthOf(worker), api: growthOf(api), redis: growthOf(redis) };

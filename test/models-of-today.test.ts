@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Embedmill, ndjson, runCli } from './embedmill.ts';
 
-/** Folders in the layout of sentence-transformers with models of today's kinds, as tiny exports, through every process. */
+/**
+ * Folders in the layout of sentence-transformers with current kinds of models, as tiny exports, through every process.
+ */
 const FIXTURES = fileURLToPath(new URL('../libs/inference/fixtures/tiny-exports', import.meta.url));
 
 interface Golden {
@@ -46,7 +48,7 @@ const embed = async (model: string, input: string[], more: object = {}): Promise
   });
   return answer.data.map(({ embedding }) => embedding);
 };
-/** Tokens that the model has read of bulk jobs, and of queries. */
+/** Tokens that the model has read for bulk jobs and for queries. */
 const tokensRead = async (model: string): Promise<{ bulk: number; interactive: number }> => {
   const { metrics } = await mill.state();
   const text = await (await fetch(metrics.worker)).text();
@@ -60,7 +62,7 @@ const tokensRead = async (model: string): Promise<{ bulk: number; interactive: n
   return { bulk: of('bulk'), interactive: of('interactive') };
 };
 
-test('a decoder with a Dense module embeds as it does in Python, alone and together', async () => {
+test('a decoder with a Dense module gives the same vectors as in Python, alone and in a batch', async () => {
   const together = await embed('decoder', golden.texts);
   for (const [n, vector] of golden.decoder.vectors.entries()) {
     expect(cosine(together[n]!, vector)).toBeGreaterThanOrEqual(0.9999);
@@ -69,7 +71,7 @@ test('a decoder with a Dense module embeds as it does in Python, alone and toget
   }
 });
 
-test('its prompts and instructions stand in front of what a request asks', async () => {
+test('its prompts and instructions are put in front of a request’s texts', async () => {
   const text = 'a river';
   const [prompted] = await embed('decoder', [text], { prompt_name: 'STS' });
   const [written] = await embed('decoder', [`Instruct: Retrieve semantically similar text\nQuery:${text}`]);
@@ -92,14 +94,14 @@ test.each(['decoder', 'projected'] as const)('a job and a search on %s', async (
   const job = await mill.finished(await mill.submit(name, documents()));
   expect(job).toMatchObject({ state: 'completed', stored: golden.texts.length, failed: 0 });
   const { vectors } = golden[model];
-  // Asked as a document, a text finds itself, and the others by their cosines in Python.
+  // Embedded as a document, a text finds itself first, and then the others by their cosines in Python.
   const hits = await mill.search(name, { query: golden.texts[1]!, limit: 8, prompt: 'document' });
   expect(hits[0]).toMatchObject({ id: '1', score: expect.closeTo(1, 4) as number });
   if (model === 'decoder')
     for (const { id, score } of hits) expect(score).toBeCloseTo(cosine(vectors[1]!, vectors[Number(id)]!), 4);
 });
 
-test('dense and sparse vectors of one model come of one run, for documents and for questions', async () => {
+test('dense and sparse vectors of one model come from one run, for documents and for queries', async () => {
   const model = 'three-outputs';
   const dense = await mill.collection('dense', { model });
   const both = await mill.collection('both', { model, sparse: { splade: { model } } });
@@ -117,7 +119,7 @@ test('dense and sparse vectors of one model come of one run, for documents and f
   expect((await tokensRead(model)).interactive - after.interactive).toBe(2 * asked);
   expect(Object.keys(hit!.scores!)).toEqual(expect.arrayContaining(['dense', 'splade']));
 
-  // A space that is a token by itself says nothing.
+  // A space that is a token by itself carries no meaning.
   const { model: tokenizer } = await read<{ model: { vocab: Record<string, number> } }>(
     'three-outputs/tokenizer.json',
   );
@@ -138,7 +140,7 @@ test('dense and sparse vectors of one model come of one run, for documents and f
   }
 });
 
-test('a document that comes again takes both vectors from the store', async () => {
+test('a document that is submitted again takes both vectors from the store', async () => {
   const model = 'three-outputs';
   const name = await mill.collection('again', { model, sparse: { splade: { model } } });
   const line = (year: number) => ndjson([{ id: 'a', text: 'the bank of the river', metadata: { year } }]);
@@ -150,7 +152,7 @@ test('a document that comes again takes both vectors from the store', async () =
   expect(hit).toMatchObject({ id: 'a', metadata: { year: 2 } });
 });
 
-test('a folder elsewhere is read, tried and added by one command, and serves at once', async () => {
+test('one command reads, tests and adds a folder from elsewhere, and its model serves at once', async () => {
   const env = { EMBEDMILL_MODELS_DIR: folder };
   const added = await runCli(['models', 'add', join(FIXTURES, 'projected'), '--name', 'mine'], { env });
   expect(added).toMatchObject({ code: 0 });
@@ -165,7 +167,7 @@ test('a folder elsewhere is read, tried and added by one command, and serves at 
   expect(nothing.stderr).toMatch(/has no ONNX file/);
 });
 
-test('a graph with adapters reads documents with one and questions with another, as it does in Python', async () => {
+test('a graph with adapters uses one for documents and another for queries, as in Python', async () => {
   const model = 'adapted';
   const { query, passage } = golden[model].prompted;
   const asked = await embed(model, golden.texts, { input_type: 'query' });
@@ -185,7 +187,7 @@ test('a graph with adapters reads documents with one and questions with another,
   const reranked = await mill.search(name, { query: golden.texts[1]!, limit: 8, rerank: true });
   expect(reranked).toHaveLength(8);
 
-  // What its other adapters are for is an entry of its own.
+  // Its other adapters need entries of their own.
   await expect(embed(model, ['a'], { prompt_name: 'separation' })).rejects.toThrow(
     /400.*no \\"separation\\"; it has .*retrieval\.query, retrieval\.passage/,
   );

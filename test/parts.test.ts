@@ -8,7 +8,7 @@ import { NESTED } from '../apps/api/src/testing/fake-worker.ts';
 import { sweepClientRecords } from '../apps/api/src/batches/batch-retention.ts';
 import { startMill, type Mill } from './living/mill.ts';
 
-/** Files that come in parts, by OpenAI's own client, over the real API, queue, dispatcher, spool and walk. */
+/** Uploads in parts, by OpenAI's own client, over the real API, queue, dispatcher, spool and walk. */
 const BYTES = Buffer.from('id,text\na,a whale in the sea\nb,a bank by the river\nc,a ship of wood\n');
 const MD5 = createHash('md5').update(BYTES).digest('hex');
 
@@ -54,7 +54,7 @@ async function partsOf(upload: string): Promise<{ id: string; bytes: number }[]>
   return ((await answer.json()) as { parts: { id: string; bytes: number }[] }).parts;
 }
 
-/** Sends a part of which only the beginning arrives. */
+/** Sends a part that breaks off after its beginning. */
 async function sendBroken(upload: string): Promise<void> {
   const boundary = 'cut';
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -72,7 +72,7 @@ async function sendBroken(upload: string): Promise<void> {
   await promise;
 }
 
-test('what was cut is sent again alone, and the file is a job’s source', async () => {
+test('only the part that was cut off is sent again, and the file can be a job’s source', async () => {
   const { id, status } = await begin();
   expect(status).toBe('pending');
   const second = await send(id, BYTES.subarray(20));
@@ -86,18 +86,18 @@ test('what was cut is sent again alone, and the file is a job’s source', async
   });
   const file = completed.file!.id;
   expect(Buffer.from(await (await acme.files.content(file)).arrayBuffer())).toEqual(BYTES);
-  // Its answer was cut: it is asked again.
+  // Its answer was cut off, so the request is repeated.
   expect(await acme.uploads.complete(id, { part_ids: [] })).toEqual(completed);
 
   const submit = () => call('POST', '/api/v1/collections/docs/jobs', JSON.stringify({ source: { file } }));
   const job = (await (await submit()).json()) as Job;
   expect(await mill.finished(job)).toMatchObject({ state: 'completed', documents: 3, stored: 3 });
-  // The file stays the client's.
+  // The file remains the client's.
   const again = (await (await submit()).json()) as Job;
   expect(await mill.finished(again)).toMatchObject({ state: 'completed', documents: 3, skipped: 3 });
 });
 
-test('parts that are not there, too few bytes, other bytes: refused, and the upload goes on', async () => {
+test('missing parts, too few bytes and different bytes are refused, and the upload continues', async () => {
   const { id } = await begin();
   const whole = await send(id, BYTES);
   const complete = (part_ids: string[], md5?: string) =>
@@ -110,7 +110,7 @@ test('parts that are not there, too few bytes, other bytes: refused, and the upl
   await expect(send(id, BYTES)).rejects.toThrow('completed; begin another');
 });
 
-test('an upload is its tenant’s own, and is given up when it is cancelled or its day is over', async () => {
+test('an upload belongs to its tenant, and ends when it is cancelled or a day old', async () => {
   const [one, two] = [await begin(), await begin()];
   const part = await send(one.id, BYTES);
   const data = await toFile(BYTES, 'part');

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Hit } from '@embedmill/jobs';
 import { Embedmill, ndjson } from './embedmill.ts';
 
-/** What requests and documents mean to real models, over the whole path. */
+/** How real models read requests and documents, over the whole path. */
 const MODEL = 'all-MiniLM-L6-v2';
 const BUNDLED = join(import.meta.dirname, '../models', MODEL);
 let mill: Embedmill;
@@ -36,7 +36,7 @@ async function embed(input: unknown, model: string = MODEL, more: object = {}): 
   return answer.data[0]?.embedding ?? [];
 }
 
-test('a query has the vector of its prefix and its text, and a document that of its own', async () => {
+test('a query has the vector of its prefix and text, and a document the vector of its text', async () => {
   const [query, document] = [await embed('query: a whale'), await embed('passage: a whale')];
   expect(await embed('a whale', 'prefixed')).toEqual(document);
   expect(await embed('a whale', 'prefixed', { input_type: 'query' })).toEqual(query);
@@ -45,7 +45,7 @@ test('a query has the vector of its prefix and its text, and a document that of 
   expect(await mill.json('/embed', ask)).toEqual([query]);
 });
 
-test('token ids of the model’s own have the vector of their text, framed or not, too long or not', async () => {
+test('the model’s token ids have the vector of their text, with or without special tokens, and truncated if too long', async () => {
   // "a whale"
   const ids = [1037, 13156];
   for (const given of [ids, [101, ...ids, 102]]) {
@@ -66,15 +66,15 @@ test('token ids of the model’s own have the vector of their text, framed or no
   });
 });
 
-test('the end of a text that is too long is read, where that is asked for', async () => {
+test('the end of a text that is too long is read if requested', async () => {
   const words = Array.from({ length: 40 }, (_, n) => String(n));
   const left = { truncate: true, truncation_direction: 'Left', model: 'prefixed' };
   const end = await mill.json('/embed', { inputs: words.join(' '), ...left });
-  // Of 16 tokens, two are special and two the prefix.
+  // Of the 16 tokens, two are special and two are the prefix.
   expect(end).toEqual([await embed(words.slice(-12).join(' '), 'prefixed')]);
 });
 
-test('a document whose vector says nothing fails where no word finds it, and else is warned of', async () => {
+test('a document with a meaningless vector fails if no words can find it, and otherwise gets a warning', async () => {
   const documents = [
     { id: 'known', text: 'a guitar' },
     { id: 'unknown', text: '🚀' },
@@ -89,14 +89,14 @@ test('a document whose vector says nothing fails where no word finds it, and els
       (await mill.reports(job, kind)).map(({ id, code }) => `${String(id)} ${String(code)}`);
     return { collection, failures: await named('failures'), warnings: await named('warnings') };
   };
-  // Its vector of unknown tokens is all zeros.
+  // Its vector, of unknown tokens only, is all zeros.
   const zeros = await submit({ model: 'static-minilm-256' });
   expect(zeros.failures).toEqual(['unknown unknown_text', 'word unknown_text']);
   const words = await submit({ model: 'static-minilm-256', sparse: { bm25: {} } });
   expect(words).toMatchObject({ failures: ['unknown unknown_text'], warnings: ['word unknown_text'] });
   const [hit] = await mill.search(words.collection, { query: 'ⴰⴱⴳ' });
   expect(hit?.id).toBe('word');
-  // Here it is that of all such texts.
+  // Here it has the vector that all such texts have.
   const alike = await submit({});
   expect(alike.failures).toEqual([]);
   expect(alike.warnings).toEqual(['unknown unknown_text', 'word unknown_text']);
@@ -110,7 +110,7 @@ test('a document whose vector says nothing fails where no word finds it, and els
   expect(spread).toMatchObject({ failures: [], warnings: ['unknown unknown_text', 'word unknown_text'] });
 });
 
-test('an unknown token of a query is not met by another one', async () => {
+test('an unknown token of a query does not match other unknown tokens', async () => {
   const ranked = await mill.json<{ index: number; score: number }[]>('/rerank', {
     query: '🎸 strings',
     texts: ['🚀 to the moon', 'a guitar has strings'],
@@ -118,7 +118,7 @@ test('an unknown token of a query is not met by another one', async () => {
   expect(ranked[0]?.index).toBe(1);
 });
 
-test('what is printed of documents and points can be submitted again, unchanged', async () => {
+test('printed documents and points can be submitted again unchanged', async () => {
   const collection = await mill.collection('again');
   const documents = [
     { id: 'one', text: 'a whale', title: null, metadata: { n: 1, none: null } },

@@ -10,8 +10,9 @@ import { sweep } from '../apps/api/src/dispatch/retention.ts';
 import { startMill, type Mill, type PlainPoint, type Walk } from './living/mill.ts';
 
 /**
- * What holds of both sinks, a collection and a file: the queue delivers at least once, walks and dispatchers end anywhere,
- * and each document that did not fail is there exactly once, whole, with the vectors that it has alone.
+ * The guarantee of both sinks, a collection and a file: the queue delivers at least once, and walks and dispatchers die
+ * anywhere, yet each document that did not fail is written exactly once, complete, with the same vectors as if it were
+ * alone.
  */
 const CHUNKING = { mode: 'tokens', size: 24, overlap: 4, boundary: 'word' } as const;
 const PROFILE = { model: NESTED.name, chunking: CHUNKING };
@@ -32,9 +33,9 @@ type Placed = Pick<PlainPoint, 'text' | 'dense'> & { id: string; chunk: number; 
 
 interface Sink {
   submit(mill: Mill, body: string): Promise<Job>;
-  /** What is there of the job's documents, in no order. */
+  /** What was written of the job's documents, in any order. */
   read(mill: Mill, job: Job): Promise<Placed[]>;
-  /** What a walk has for a store. */
+  /** The store for a walk. */
   store(mill: Mill): VectorStore;
 }
 
@@ -62,7 +63,7 @@ const COLLECTION: Sink = {
   store: (mill) => mill.store,
 };
 
-/** No store is asked for anything. */
+/** A store that must not be called. */
 const NO_STORE = new Proxy({} as VectorStore, {
   get(_, name) {
     throw new Error(`the store was asked for ${String(name)}`);
@@ -175,16 +176,16 @@ describe.each<[string, Sink]>([['a collection', COLLECTION], ...FILES])('%s', (_
     }
   }
 
-  test('has each document once, whole, where nothing happens', () => during((_shard, walk) => walk()));
+  test('has each document once and complete if nothing happens', () => during((_shard, walk) => walk()));
 
-  test('has each document once where shards are walked twice, one behind the other and at once', () =>
+  test('has each document once if shards are walked twice, in sequence or concurrently', () =>
     during(async ({ index }, walk) => {
       if (index % 2 === 0) return (await Promise.all([walk(), walk()]))[1];
       await walk();
       return walk();
     }));
 
-  test('has each document once where a worker ends between writing and settling', async () => {
+  test('has each document once if a worker dies between writing and settling', async () => {
     const begun = new Set<number>();
     await during(async ({ index }, walk) => {
       const result = await walk();
@@ -195,7 +196,7 @@ describe.each<[string, Sink]>([['a collection', COLLECTION], ...FILES])('%s', (_
     expect(begun.size).toBeGreaterThan(1);
   });
 
-  test('has each document once where the dispatcher ends in mid-job', async () => {
+  test('has each document once if the dispatcher dies during the job', async () => {
     const { promise: first, resolve: seen } = Promise.withResolvers<void>();
     const { promise: goOn, resolve: go } = Promise.withResolvers<void>();
     await during(
@@ -213,13 +214,13 @@ describe.each<[string, Sink]>([['a collection', COLLECTION], ...FILES])('%s', (_
   });
 });
 
-test('a file’s rows stand in the order of the source', async () => {
+test('a file’s rows are in the order of the source', async () => {
   const job = await mill.finished(await submitToFile(mill, source, 'output=ndjson'));
   const ids = rowsOf((await outputOf(mill, job)).toString('utf8')).map(({ id }) => id);
   expect([...new Set(ids)]).toEqual(documents.flatMap(({ id }, n) => (BAD.has(n) ? [] : [id])));
 });
 
-test('of documents with one id the last has rows, and one that its line deletes has none', async () => {
+test('if documents share an id, only the last has rows, and a deleted one has none', async () => {
   const body = [
     { id: 'a', text: 'first' },
     { id: 'b', text: 'stays' },
@@ -236,7 +237,7 @@ test('of documents with one id the last has rows, and one that its line deletes 
   ]);
 });
 
-test('what failed is tried again as a job with a file of its own', async () => {
+test('failed documents are retried as a job with its own file', async () => {
   const job = await mill.finished(await submitToFile(mill, source, 'output=ndjson'));
   const { status, body } = await mill.json('POST', `/api/v1/jobs/${job.id}/retry`);
   expect(status).toBe(202);
@@ -245,7 +246,7 @@ test('what failed is tried again as a job with a file of its own', async () => {
   expect((await outputOf(mill, retried)).length).toBe(0);
 });
 
-test('a cancelled job has no file, and its parts go', async () => {
+test('a cancelled job has no file, and its parts are removed', async () => {
   const { promise: held, resolve: release } = Promise.withResolvers<void>();
   const { promise: first, resolve: seen } = Promise.withResolvers<void>();
   mill.walkBy(async ({ index }, walk) => {
@@ -268,7 +269,7 @@ test('a cancelled job has no file, and its parts go', async () => {
   }
 });
 
-test('a file is kept as long as its job, and goes with all of its parts', async () => {
+test('a file is kept as long as its job, and is removed with all of its parts', async () => {
   const job = await mill.finished(await submitToFile(mill, '{"id":"a","text":"one"}\n', 'output=ndjson'));
   const running = await submitToFile(mill, source, 'output=ndjson');
   const { queue, spool, store } = mill.parts;
@@ -278,20 +279,20 @@ test('a file is kept as long as its job, and goes with all of its parts', async 
     sweep({ queue: queue as Queue, spool: spool as Spool, store, policy, log }, Date.now() + ms);
   await sweepIn(0);
   expect(rowsOf((await outputOf(mill, job)).toString('utf8'))).toHaveLength(1);
-  // Its dispatcher may still be letting go of it.
+  // The dispatcher may still be letting go of it.
   await expect
     .poll(() => sweepIn(2 * 3600_000).then(() => mill.call(`/api/v1/jobs/${job.id}/output`)), {
       timeout: 30_000,
     })
     .toMatchObject({ status: 404 });
   expect(await (spool as Spool).listJobs()).not.toContainEqual(expect.objectContaining({ job: job.id }));
-  // What has not ended, or has failures that can be tried again, stays.
+  // Jobs that have not ended, or have failures that can be retried, stay.
   const kept = await mill.finished(running);
   await sweepIn(2 * 3600_000);
   expect((await outputOf(mill, kept)).length).toBeGreaterThan(0);
 });
 
-test('what a file cannot be asked for is refused with the place of the fault', async () => {
+test('options that a file does not support are refused, with their place in the request', async () => {
   const documents = [{ id: 'a', text: 'one' }];
   const output = { format: 'parquet' };
   for (const [body, status, path] of [
@@ -320,7 +321,7 @@ test('what a file cannot be asked for is refused with the place of the fault', a
   expect((await mill.json('POST', '/api/v1/jobs/job_none/verify')).status).toBe(404);
 });
 
-test('a request that comes again with its Idempotency-Key is the same job, and another profile is a conflict', async () => {
+test('a request repeated with its Idempotency-Key is the same job, and with a different profile a conflict', async () => {
   const send = (model: string) =>
     mill.json(
       'POST',

@@ -19,7 +19,7 @@ const isAlive = (pid: number): boolean => {
   }
 };
 
-/** `npx embedmill up`, as a user or a program starts it, once it is ready; without a terminal. */
+/** Starts `npx embedmill up` as a user or a program does, without a terminal, and waits until it is ready. */
 async function npxUp(environment: NodeJS.ProcessEnv = {}) {
   const data = await mkdtemp(join(tmpdir(), 'embedmill-terminated-'));
   const npx = spawn('npx', ['embedmill', 'up', '--data', data, '--port', '0'], {
@@ -68,7 +68,7 @@ async function npxUp(environment: NodeJS.ProcessEnv = {}) {
 }
 
 test.each(['SIGTERM', 'SIGKILL'] as const)(
-  'up winds up when its npx gets %s, and nothing of it is left',
+  'up shuts down when its npx gets %s, and leaves no process',
   async (signal) => {
     const up = await npxUp();
     try {
@@ -85,7 +85,7 @@ test.each(['SIGTERM', 'SIGKILL'] as const)(
   },
 );
 
-test('under nohup it outlives npm; another up says who has the port and the folder, and how to stop it', async () => {
+test('under nohup, up outlives npm, and another up names the process with the port and folder, and how to stop it', async () => {
   const up = await npxUp({ _: '/usr/bin/nohup' });
   const other = await mkdtemp(join(tmpdir(), 'embedmill-terminated-'));
   try {
@@ -118,7 +118,7 @@ test('under nohup it outlives npm; another up says who has the port and the fold
   }
 });
 
-test('up that is piped to a reader that has seen enough winds up as well', async () => {
+test('up shuts down when the reader of its pipe ends', async () => {
   const data = await mkdtemp(join(tmpdir(), 'embedmill-terminated-'));
   const bin = join(ROOT, 'apps/cli/bin/embedmill.js');
   const child = spawn(process.execPath, [bin, 'up', '--data', data, '--port', '0'], {
@@ -129,7 +129,7 @@ test('up that is piped to a reader that has seen enough winds up as well', async
     let said = '';
     child.stderr.on('data', (chunk: Buffer) => {
       said += chunk.toString();
-      // It has not printed where it serves yet.
+      // It has not yet printed its address.
       child.stdout.destroy();
     });
     expect(await once(child, 'close')).toEqual([0, null]);

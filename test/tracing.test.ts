@@ -17,7 +17,7 @@ afterAll(async () => {
 
 const named = (name: string) => collector.spans.filter((span) => span.name === name);
 
-/** The names from a span up to where its trace begins. */
+/** The names of a span and its ancestors, up to the root of the trace. */
 function pathOf(span: CollectedSpan): string[] {
   const parent = collector.spans.find(({ id }) => id === span.parent);
   return parent === undefined ? [span.name] : [...pathOf(parent), span.name];
@@ -72,7 +72,7 @@ test('a search is a trace of its own, to the worker that embeds its query', asyn
   );
 });
 
-test('BullMQ’s timers and what machines ask all the time leave no spans', () => {
+test('BullMQ’s timers and the routes that machines poll leave no spans', () => {
   const known =
     /^(GET|POST|PUT|DELETE) \/(api|v1)\/|^(submit job|ingest job|add shard|shard|ask query|query)$/;
   const stages: readonly string[] = STAGES;

@@ -5,9 +5,9 @@ import { describe, expect, test } from 'vitest';
 import { READERS } from './upgrade/readers.ts';
 
 /**
- * What earlier releases kept is read by this one, with all that it says, and what later ones keep as far as it is known
- * here: records that were taken by `upgrade/record.ts` of a server with a job under way. That whole releases follow one
- * another, and back, is `npm run test:upgrade`.
+ * This release reads what earlier releases kept, completely, and what later ones keep, as far as it knows it. The
+ * records were taken by `upgrade/record.ts` from a server with a job under way. `npm run test:upgrade` tests whole
+ * releases that follow one another, and back.
  */
 const RECORDS = join(import.meta.dirname, 'upgrade/records');
 
@@ -31,9 +31,9 @@ const releases = await Promise.all(
   ),
 );
 
-/** All records of a release, by their kinds. */
+/** All records of a release, with their kinds. */
 function recordsOf({ collection, ingest, shards, results, unfinished, range, kept = {} }: Records) {
-  // Asked for by HTTP, it comes with counts.
+  // The API returns it with counts.
   const { points, documents, ...definition } = collection;
   expect([points, documents]).toEqual([0, 0]);
   const ofJob = { collection: definition, unfinished, range };
@@ -59,14 +59,14 @@ test('the latest release has records of every kind', () => {
 describe.each(releases)('records of %s', (_release, records) => {
   const all = recordsOf(records);
 
-  test.each(all)('of the kind %s are read, with all that they say', (kind, record) => {
+  test.each(all)('of the kind %s are read completely', (kind, record) => {
     expect(parseKept(readerOf(kind), record)).toMatchObject(record);
   });
 
-  // What files were is known by their names alone, which are anything.
+  // This record is keyed by file names, so it cannot tell unknown fields from files.
   const described = all.filter(([kind]) => kind !== 'watched-marks');
 
-  test.each(described)('of the kind %s are read where a later release adds to them', (kind, record) => {
+  test.each(described)('of the kind %s are read if a later release adds fields', (kind, record) => {
     const reader = readerOf(kind);
     const before = parseKept(reader, record);
     expect(parseKept(reader, { ...record, later: { a: [1] } })).toEqual(before);
@@ -78,11 +78,11 @@ describe.each(releases)('records of %s', (_release, records) => {
     }
   });
 
-  // Of a settled shard nothing is done any more: it is counted, whatever else is said of it.
+  // Nothing more is done for a settled shard: it is counted, whatever else its record says.
   const meant = described.filter(([kind]) => kind !== 'results');
 
   test.each(meant)(
-    'of the kind %s are refused where a later release says that they need more',
+    'of the kind %s are refused if they need something that this release does not know',
     (kind, record) => {
       expect(readKept(readerOf(kind), { ...record, later: 1, needs: ['later'] }).success).toBe(false);
     },

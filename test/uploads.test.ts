@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '@embedmill/jobs';
 import { Embedmill, uniqueName } from './embedmill.ts';
 
-/** Uploads that are too much, or too little. */
+/** Uploads that are too large, or incomplete. */
 let mill: Embedmill;
 let name: string;
 
@@ -18,18 +18,18 @@ afterAll(async () => {
   await mill.stop();
 });
 
-/** The most memory that a process has held, in MB. */
+/** The peak memory of a process, in MB. */
 async function peakMB(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
 }
 
-/** Begins anew with that: what was before does not count (proc(5), clear_refs). */
+/** Resets the peak: earlier use does not count (proc(5), clear_refs). */
 function forgetPeak(pid: number): Promise<void> {
   return writeFile(`/proc/${pid}/clear_refs`, '5');
 }
 
-/** Uploads documents with much metadata, and cancels the job once they were scanned. */
+/** Uploads documents with much metadata, and cancels the job once they are scanned. */
 async function uploadAndScan(megabytes: number): Promise<void> {
   const { url } = await mill.state();
   const filler = 'f'.repeat(20_000);
@@ -55,7 +55,7 @@ async function uploadAndScan(megabytes: number): Promise<void> {
   expect(await mill.finished(job)).toMatchObject({ state: 'cancelled', documents });
 }
 
-test('a 200 MB upload takes the API no more memory than one of 40 MB', async () => {
+test('an upload of 200 MB takes the API no more memory than one of 40 MB', async () => {
   const { processes } = await mill.state();
   await uploadAndScan(40);
   const before = await peakMB(processes.api);
@@ -67,7 +67,7 @@ test('a 200 MB upload takes the API no more memory than one of 40 MB', async () 
   expect(after - before).toBeLessThan(80);
 });
 
-/** Uploads a file of `/v1/files`, and downloads it again. */
+/** Uploads a file to `/v1/files` and downloads it again. */
 async function throughFiles(megabytes: number): Promise<void> {
   const { url } = await mill.state();
   const form = new FormData();
@@ -85,7 +85,7 @@ async function throughFiles(megabytes: number): Promise<void> {
   await mill.call(`/v1/files/${id}`, { method: 'DELETE' });
 }
 
-test('a file of 200 MB that is uploaded and downloaded takes the API no more memory than one of 40 MB', async () => {
+test('uploading and downloading a file of 200 MB takes the API no more memory than one of 40 MB', async () => {
   const { processes } = await mill.state();
   await forgetPeak(processes.api);
   await throughFiles(40);
@@ -122,7 +122,7 @@ test('an upload that breaks off starts no job and leaves nothing', async () => {
   expect(await jobs()).toBe(before + 1);
 });
 
-test('a repeated Idempotency-Key gives the same job, and another body is refused', async () => {
+test('a repeated Idempotency-Key returns the same job, and a different body is refused', async () => {
   const headers = { 'idempotency-key': 'again-1' };
   const first = await mill.submit(name, '{"id":"i","text":"one"}\n', headers);
   const second = await mill.submit(name, '{"id":"i","text":"one"}\n', headers);

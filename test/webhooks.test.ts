@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Job } from '@embedmill/jobs';
 import { Embedmill, ndjson } from './embedmill.ts';
 
-/** A job's end is told whoever asked for it, also when the API dies between the end and the telling. */
+/** A webhook is notified of a job's end, even if the API dies between the end and the notification. */
 const SECRET = `whsec_${Buffer.alloc(24, 3).toString('base64')}`;
 const told: { id: string; type: string; job: Job }[] = [];
 let taking = true;
@@ -39,7 +39,7 @@ const headers = (failures?: string): Record<string, string> => ({
   ...(failures !== undefined && { 'embedmill-webhook-failures': failures }),
 });
 
-test('failures beyond the threshold are told, then the end; each once', async () => {
+test('the webhook is notified of failures beyond the threshold, then of the end, once each', async () => {
   const collection = await mill.collection('webhooks', { model: 'static-minilm-256' });
   const lines = Array.from({ length: 3000 }, (_, n) => ({ id: `d${n}`, text: n < 300 ? '' : `text ${n}` }));
   const job = await mill.submit(collection, ndjson(lines), headers('10'));
@@ -54,7 +54,7 @@ test('failures beyond the threshold are told, then the end; each once', async ()
   expect(stdout).toContain('delivered after 1 attempts');
 });
 
-test('a message that was not taken outlives a killed API', async () => {
+test('an undelivered message survives a killed API', async () => {
   const collection = await mill.collection('webhooks-kill', { model: 'static-minilm-256' });
   taking = false;
   tries = 0;
@@ -65,7 +65,7 @@ test('a message that was not taken outlives a killed API', async () => {
   await mill.until('it is told', async () => told.some(({ id }) => id === `${job.id}-completed`), 90);
 });
 
-test('what is no webhook is refused before anything is accepted', async () => {
+test('an invalid webhook is refused before anything is accepted', async () => {
   const collection = await mill.collection('webhooks-wrong', { model: 'static-minilm-256' });
   const submit = (given: Record<string, string>) =>
     mill.submit(collection, ndjson([{ id: 'a', text: 'b' }]), given);

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Collection, Job } from '@embedmill/jobs';
 import { Embedmill, ndjson } from './embedmill.ts';
 
-/** From a submitted file to a search hit, through every process and the real model. */
+/** From a submitted file to a search hit, through every process and with the real model. */
 let mill: Embedmill;
 let sources: string;
 
@@ -39,7 +39,7 @@ const ANIMALS = [
 ];
 const FILTERABLE = { filterable: { legs: 'integer', kind: 'keyword' } };
 
-test('documents are found by meaning, with filters; again they are skipped, changed they are replaced', async () => {
+test('documents are found by meaning and with filters; unchanged ones are skipped, and changed ones replaced', async () => {
   const name = await collection('animals', FILTERABLE);
   const first = await mill.finished(await mill.submit(name, ndjson(ANIMALS)));
   expect(first).toMatchObject({ state: 'completed', documents: 4, stored: 4, failed: 0, chunks: 4 });
@@ -63,7 +63,7 @@ test('documents are found by meaning, with filters; again they are skipped, chan
   expect(hits[0]).toMatchObject({ id: 'dog', text: 'Shares rose on the stock exchange.' });
 });
 
-test('a long text becomes chunks that know where they stand; made shorter, the rest is gone', async () => {
+test('a long text becomes chunks with their positions; when it gets shorter, the rest is deleted', async () => {
   const name = await collection('long');
   const sentences = Array.from({ length: 120 }, (_, n) => `Sentence ${n} tells of the river and its stones.`);
   const text = sentences.join(' ');
@@ -80,7 +80,7 @@ test('a long text becomes chunks that know where they stand; made shorter, the r
   expect(await points(name)).toBe(1);
 });
 
-test('without chunking a long text is cut to the model, and that is said', async () => {
+test('without chunking, a long text is truncated to the model’s limit, with a warning', async () => {
   const name = await collection('cut', { chunking: { mode: 'document' } });
   const job = await mill.finished(
     await mill.submit(name, ndjson([{ id: 'a', text: 'many words here '.repeat(500) }])),
@@ -89,7 +89,7 @@ test('without chunking a long text is cut to the model, and that is said', async
   expect(await mill.reports(job, 'warnings')).toMatchObject([{ id: 'a', code: 'text_truncated', line: 1 }]);
 });
 
-test('each bad line fails with its number and reason, and the rest is stored', async () => {
+test('each invalid line fails with its number and reason, and the rest is stored', async () => {
   const name = await collection('bad', FILTERABLE);
   const lines: [string | Buffer, string | null][] = [
     ['{"id":"ok1","text":"good text"}', null],
@@ -137,7 +137,7 @@ test('each bad line fails with its number and reason, and the rest is stored', a
   });
 });
 
-test('a text of 5 MB goes through whole', async () => {
+test('a text of 5 MB is stored completely', async () => {
   const name = await collection('huge');
   const text = Array.from({ length: 26_000 }, (_, n) => `${n}${'x'.repeat(190)}`).join(' ');
   expect(text.length).toBeGreaterThan(5_000_000);
@@ -146,7 +146,7 @@ test('a text of 5 MB goes through whole', async () => {
   expect(await points(name)).toBe(job.chunks);
 });
 
-test('a small array travels inline; one bad entry refuses it all, with the place', async () => {
+test('a small array is sent inline; one invalid entry refuses all of it, with its position', async () => {
   const name = await collection('inline');
   const job = await mill.json<Job>(`/api/v1/collections/${name}/jobs`, { documents: ANIMALS });
   expect(await mill.finished(job)).toMatchObject({ source: 'inline', stored: 4 });
@@ -161,7 +161,7 @@ test('a small array travels inline; one bad entry refuses it all, with the place
   expect(problem.errors[0]?.path).toBe('documents/1/text');
 });
 
-test('a file below the allowed folder and a URL are sources; a file elsewhere is not', async () => {
+test('a file below the allowed folder and a URL can be sources; a file elsewhere cannot', async () => {
   const name = await collection('sources');
   await mkdir(join(sources, 'in'));
   await writeFile(join(sources, 'in', 'a.ndjson'), ndjson(ANIMALS.slice(0, 2)));
@@ -225,7 +225,7 @@ test('the official OpenAI client embeds through the interactive lane', async () 
   expect(floats.data[0]!.embedding[0]).toBeCloseTo(a![0]!, 6);
 });
 
-test('token ids that the model does not have are refused, and reach no device', async () => {
+test('token ids that the model does not have are refused and reach no device', async () => {
   const { processes } = await mill.state();
   for (const strange of [30_522, 1_000_000_000, 2 ** 31 - 1, 2 ** 32]) {
     const refused = mill.json('/v1/embeddings', {
@@ -240,7 +240,7 @@ test('token ids that the model does not have are refused, and reach no device', 
   expect((await mill.state()).processes).toEqual(processes);
 });
 
-test('a job that is cancelled ends, and so does one whose collection is deleted', async () => {
+test('a cancelled job ends, and so does one whose collection is deleted', async () => {
   const name = await collection('cancel');
   const lines = Array.from({ length: 20_000 }, (_, n) => ({
     id: `d${n}`,

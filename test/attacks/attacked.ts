@@ -12,7 +12,7 @@ export interface Route {
   path: string;
 }
 
-/** What attacks are tried on: a whole `embedmill up` with two tenants' ordinary keys, and one of who runs it. */
+/** The target of the attacks: a whole `embedmill up` with the ordinary keys of two tenants and the operator's key. */
 export class Attacked {
   readonly mill: Embedmill;
   readonly url: string;
@@ -59,7 +59,7 @@ export class Attacked {
 
   call(who: Who, method: string, path: string, init: RequestInit = {}): Promise<Response> {
     const headers = { ...this.authorization(who), ...(init.headers as Record<string, string> | undefined) };
-    // A path of an attack may begin with two slashes, and must not be taken for a host.
+    // An attack's path may begin with two slashes, which must not be parsed as a host.
     return fetch(`${this.url}${path}`, { ...init, method, headers });
   }
 
@@ -75,7 +75,7 @@ export class Attacked {
     return { authorization: `Bearer ${this.#keys[who]}` };
   }
 
-  /** All routes that the server has registered and describes, and the description itself. */
+  /** All routes that the server registers and describes, and the description itself. */
   async routes(): Promise<Route[]> {
     const description = (await (await this.call('operator', 'GET', '/openapi.json')).json()) as {
       paths: Record<string, Record<string, unknown>>;
@@ -86,13 +86,13 @@ export class Attacked {
     return [...described, { method: 'GET', path: '/openapi.json' }];
   }
 
-  /** Megabytes that the API has at most had since `forgetPeak`. */
+  /** The API's peak memory in megabytes since `forgetPeak`. */
   async peakMB(): Promise<number> {
     const status = await readFile(`/proc/${this.apiPid}/status`, 'utf8');
     return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024;
   }
 
-  /** The longest stretch of the API's event loop since then, in milliseconds of processor time; 0 where all were short. */
+  /** The longest turn of the API's event loop since then, in milliseconds of CPU time; 0 if all were short. */
   async longestStretchMs(since: number): Promise<number> {
     const lines = await readFile(join(this.#folder, 'loop'), 'utf8').catch(() => '');
     const stretches = lines.split('\n').map((line) => line.split(' ').map(Number));

@@ -5,14 +5,14 @@ import { hostileRequests, SIZES, type Hostile } from './corpus.ts';
 import { watched } from './watch.ts';
 
 /**
- * What one tenant can do to another, on a whole server. `npm run bench -- attacks` measures it, with all of the corpus;
- * here the bounds are wide, because other tests run beside, and every so many requests of the corpus are sent.
+ * What one tenant can do to another, on a whole server. `npm run bench -- attacks` measures this with the whole corpus;
+ * here the bounds are wide, because other tests run at the same time, and only a sample of the corpus is sent.
  */
 const P99_MS = 3000;
 const LOOP_MS = 1500;
-/** Of processor time, which other tests cannot lengthen: twice what is aimed at. */
+/** In CPU time, which other tests cannot lengthen: twice the target. */
 const STRETCH_MS = 240;
-/** A prime, so that every shape and size is among them. */
+/** A prime, so that the sample has every shape and size. */
 const EVERY = 53;
 
 let on: Attacked;
@@ -22,19 +22,19 @@ beforeAll(async () => {
 afterAll(() => on.stop());
 
 test.each(ATTACKS.map((attack) => [attack.name, attack] as const))(
-  '%s: a victim finds as before',
+  '%s: the victim’s searches work as before',
   async (_name, attack) => {
     const { seen, result } = await watched(on, () => attack.run(on));
     expect(seen.victim.failed, JSON.stringify({ seen, result })).toBe(0);
     expect(seen.victim.p99, JSON.stringify({ seen, result })).toBeLessThan(P99_MS);
     expect(seen.health.failed).toBe(0);
-    // Its own faults are the attacker's: nothing of ours broke.
+    // The attacker's errors are its own fault: nothing of ours failed.
     expect(Object.keys(result)).not.toContain('500');
   },
   120_000,
 );
 
-test('beside slow bodies and streams, others and those who run the server are answered', async () => {
+test('during slow bodies and streams, other tenants and the operator are answered', async () => {
   for (const name of [
     'more slow bodies than there are places, of uploads and of requests',
     'more event streams than one key may have',
@@ -48,7 +48,7 @@ test('beside slow bodies and streams, others and those who run the server are an
   }
 });
 
-test('what a model cannot do is the request’s fault', async () => {
+test('asking a model for what it cannot do is an error of the request', async () => {
   const profile = { model: 'static-minilm-256' };
   await on.json('operator', 'POST', '/api/v1/collections', { name: 'static', profile });
   const stored = await on.call('operator', 'POST', '/api/v1/collections/static/jobs', {
@@ -70,7 +70,7 @@ test('what a model cannot do is the request’s fault', async () => {
   }
 });
 
-test('no request to any route, however built, holds the server up or breaks it', async () => {
+test('no request to any route, however constructed, blocks or breaks the server', async () => {
   const all = [...sample(hostileRequests(await on.routes(), SIZES), EVERY)];
   const broken: string[] = [];
   const { seen } = await watched(on, async () => {

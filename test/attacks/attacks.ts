@@ -4,10 +4,10 @@ import type { Job } from '@embedmill/jobs';
 import type { Attacked } from './attacked.ts';
 import { HOSTILE_FILES } from './hostile-files.ts';
 
-/** One way in which a tenant may try to keep the server from others. */
+/** One way in which a tenant may try to deny the server to others. */
 export interface Attack {
   name: string;
-  /** Resolves with what the attacker got: answers by status. */
+  /** Resolves with the attacker's answers, counted by status. */
   run(on: Attacked): Promise<Record<string, number>>;
 }
 
@@ -169,7 +169,7 @@ function search(on: Attacked, body: object, signal: AbortSignal): Promise<Respon
   return on.json('attacker', 'POST', `/api/v1/collections/${on.collection}/search`, body, { signal });
 }
 
-/** A request whose body never ends: a byte a second. */
+/** A request whose body never ends: it sends one byte per second. */
 function slowBody(on: Attacked, path: string, type: string): Socket {
   const socket = connectTo(on);
   socket.write(head(on, 'POST', path, { 'content-type': type, 'content-length': '1000000' }));
@@ -195,7 +195,7 @@ function times<T>(many: number, make: () => T): T[] {
   return Array.from({ length: many }, make);
 }
 
-/** How many were answered with each status; `gone` are those that were given up or cut off. */
+/** Counts the answers by status; `gone` counts requests that were given up or cut off. */
 async function count(asked: readonly Promise<Response>[]): Promise<Record<string, number>> {
   const answers: Record<string, number> = {};
   await Promise.all(

@@ -1,30 +1,33 @@
 import type { Route } from './attacked.ts';
 
 /**
- * Hostile requests to every route that there is, by shapes of bodies, of addresses and of headers. Routes are taken
- * from the server's own description, so that one that is added is attacked, too.
+ * Hostile requests to every route, with shapes of bodies, addresses and headers. The routes come from the server's own
+ * description, so a new route is attacked too.
  */
 export interface Hostile {
   route: Route;
   shape: string;
   path: string;
   headers: Record<string, string>;
-  /** Made when it is sent: together they are gigabytes. */
+  /** Built when it is sent: together, all bodies would take gigabytes. */
   body: (() => string) | undefined;
 }
 
-/** Bytes of a body: what is parsed at once, what is large for most routes, and what the largest take. */
+/**
+ * Sizes of bodies in bytes: one that is parsed at once, one that is large for most routes, and one that only the
+ * largest routes accept.
+ */
 export const SIZES = [60_000, 1_000_000, 12_000_000];
 
 type Shape = (bytes: number) => string;
 
 const filled = (part: string, bytes: number): string =>
   part.repeat(Math.ceil(bytes / part.length)).slice(0, bytes);
-/** As many parts, with commas between. */
+/** Repeats a part, with commas between, up to this size. */
 const listed = (part: string, bytes: number): string =>
   `${`${part},`.repeat(Math.max(1, Math.floor(bytes / (part.length + 1)) - 1))}${part}`;
 
-/** Values of any field. */
+/** Values for any field. */
 const VALUES: Record<string, Shape> = {
   'numbers, one of them broken': (bytes) => `[${listed('1', bytes)},1.5]`,
   'small numbers': (bytes) => `[${listed('1', bytes)}]`,
@@ -50,7 +53,7 @@ const VALUES: Record<string, Shape> = {
     `{${Array.from({ length: bytes / 12 }, (_, n) => `"k${n.toString(36)}":1`).join(',')}}`,
 };
 
-/** From here on only routes that take bodies of several megabytes are asked. */
+/** Larger bodies are sent only to routes that accept several megabytes. */
 const LARGE_BYTES = 2_000_000;
 const TAKES_LARGE = /embed|rerank|search/;
 
@@ -64,16 +67,16 @@ const BODIES: Record<string, Shape> = {
   'a field again and again': (bytes) => `{${listed('"query":"x"', bytes)}}`,
 };
 
-/** Fields that bodies of our routes have; each shape of value is put into each. */
+/** Fields of our routes' bodies; each shape of value is tried in each field. */
 const FIELDS = [
   ...['input', 'inputs', 'query', 'queries', 'texts', 'documents', 'filter', 'positive', 'negative', 'image'],
   ...['model', 'name', 'profile', 'source', 'metadata', 'sparse', 'fusion', 'rerank', 'points', 'dimensions'],
 ];
 
-/** What makes a request of a shape one that a route may take. */
+/** The other fields, which make a request nearly valid. */
 const NEARLY_RIGHT = '"model":"all-MiniLM-L6-v2","query":"a river","positive":[{"text":"a"}]';
 
-/** Of every route: all bodies of `sizes`, and what can be said in its address and its headers. */
+/** For every route: all bodies of `sizes`, and all hostile addresses and headers. */
 export function* hostileRequests(routes: readonly Route[], sizes: readonly number[]): Generator<Hostile> {
   for (const route of routes) {
     if (isLeftAlone(route)) continue;
@@ -106,13 +109,13 @@ export function* hostileRequests(routes: readonly Route[], sizes: readonly numbe
   }
 }
 
-/** Each field of a small body; of larger ones those that may be large. */
+/** Every field for a small body; for larger bodies, only fields that may be large. */
 function fieldsFor({ path }: Route, bytes: number): string[] {
   if (bytes <= 100_000) return FIELDS;
   return TAKES_LARGE.test(path) ? ['input', 'inputs', 'query', 'filter', 'documents'] : ['query', 'filter'];
 }
 
-/** What would stop the work that the attacks are watched by. */
+/** Routes that would stop the work by which attacks are watched. */
 function isLeftAlone({ method, path }: Route): boolean {
   return path.includes('/queue/') || method === 'DELETE';
 }

@@ -13,7 +13,7 @@ afterEach(async () => {
 const texts = (from: number, count: number) =>
   ndjson(Array.from({ length: count }, (_, n) => ({ id: `d${from + n}`, text: `text number ${from + n}` })));
 
-test('a full disk ends nothing: work is refused or waits, and all of it is there in the end', async ({
+test('a full disk crashes nothing: work is refused or waits, and in the end all of it is done', async ({
   skip,
 }) => {
   const disk = await SmallDisk.mount(320);
@@ -36,9 +36,9 @@ test('a full disk ends nothing: work is refused or waits, and all of it is there
   expect(refused.status).toBe(503);
   expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
   expect(((await refused.json()) as { detail: string }).detail).toMatch(/disk .* is full; free space|queue/);
-  // Searches need no room.
+  // Searches need no disk space.
   expect((await mill.call('/healthz')).status).toBe(200);
-  // Long enough for whatever writes anyway to have met the full disk, and to have been started again.
+  // Long enough for every writer to have met the full disk, and to have been restarted.
   await setTimeout(15_000);
   process.kill(pid, 0);
   expect((await mill.call('/healthz')).status).toBe(200);

@@ -3,7 +3,7 @@ import type { Job } from '@embedmill/jobs';
 import type { Attack } from './attacks.ts';
 import type { Attacked } from './attacked.ts';
 
-/** Files that take their parser to a limit, each of time, of memory or of its stack. */
+/** Files that push their parser to a limit: of time, memory or stack. */
 const FILES: Readonly<Record<string, string>> = {
   'deep.html': `<html>${'<div>'.repeat(200_000)}`,
   'open.html': '<p>a<i>'.repeat(1_000_000),
@@ -14,7 +14,7 @@ const FILES: Readonly<Record<string, string>> = {
     '%PDF-1.4\n1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj\n2 0 obj <</Type/Pages/Count 2/Kids[2 0 R 2 0 R]>> endobj\ntrailer <</Root 1 0 R/Size 3>>\n%%EOF',
 };
 const JOBS = 6;
-/** How long the victim is watched beside them, at most. */
+/** The longest time for which the victim is watched meanwhile. */
 const WATCHED_MS = 60_000;
 
 export const HOSTILE_FILES: Attack = {

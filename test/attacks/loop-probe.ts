@@ -1,8 +1,8 @@
 /**
- * Loaded into a server that is attacked (`node --import`): how much processor time its main thread took between two turns
- * of its event loop. Unlike a clock this does not count the time in which other processes had the machine. What takes
- * longer than a few milliseconds goes to the file that LOOP_PROBE names, a line each: when, in milliseconds of
- * the epoch, and how long.
+ * Loaded into the attacked server (`node --import`). Measures the CPU time of the main thread between two turns of its
+ * event loop; unlike wall time, it excludes time in which other processes had the CPU. Turns longer than a few
+ * milliseconds are appended to the file named by LOOP_PROBE, one per line: the time, in milliseconds since the epoch,
+ * and the duration.
  */
 import { appendFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';

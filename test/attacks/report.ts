@@ -1,7 +1,8 @@
 /**
- * `npm run bench -- attacks`: what a victim sees of each attack, and which requests of the whole corpus hold the server up.
- * Ends with 1 where a victim's p99 is beyond a second, a request holds the event loop for more than 120 ms of processor
- * time, or one takes more than sixteen times its own size. Latencies are meant for a machine with nothing else to do.
+ * `npm run bench -- attacks`: what a victim sees of each attack, and which requests of the whole corpus block the
+ * server. Exits with 1 if a victim's p99 exceeds a second, or a request blocks the event loop for more than 120 ms of
+ * CPU time or takes more than sixteen times its own size in memory. Latencies are meaningful only on an otherwise idle
+ * machine.
  */
 import { parseArgs } from 'node:util';
 import { Attacked } from './attacked.ts';
@@ -10,8 +11,8 @@ import { hostileRequests, SIZES, type Hostile } from './corpus.ts';
 import { watched, type Seen } from './watch.ts';
 
 /**
- * `--every 10` sends every tenth request of the corpus, 0 none, and `--from 3` begins with the fourth: so the whole can be sent
- * in parts. `--only TEXT` runs the attacks with this in their names.
+ * `--every 10` sends every tenth request of the corpus, 0 none; `--from 3` begins with the fourth. Together they send
+ * the whole corpus in parts. `--only TEXT` runs only attacks with this text in their names.
  */
 const { values } = parseArgs({
   options: {
@@ -26,9 +27,12 @@ const from = Number(values.from);
 const P99_MS = 1000;
 const LOOP_MS = 120;
 const TIMES_ITS_SIZE = 16;
-/** What the garbage of others may come to meanwhile. */
+/** Allowance for garbage from other requests. */
 const NOISE_MB = 64;
-/** Requests of the corpus that are watched together, so many at the same time, and how large they may be. */
+/**
+ * How many requests of the corpus are watched together, how many are sent at the same time, and how many bytes a group
+ * may have.
+ */
 const GROUP = 32;
 const AT_ONCE = 4;
 const GROUP_BYTES = 16e6;
@@ -73,10 +77,10 @@ try {
 for (const fault of faults) print(`BEYOND: ${fault}`);
 process.exitCode = faults.length > 0 ? 1 : 0;
 
-/** What is wrong with some requests: sent together, and each alone where something is. */
+/** The faults of a group of requests: sent together first, then one by one if the group shows a fault. */
 async function faultsIn(group: readonly Made[]): Promise<string[]> {
   const { seen, result } = await watched(on, () => sendAll(group));
-  // One that was told to come again was not looked at.
+  // Requests that were told to come again (429) were not processed.
   const left = isFault(group, seen, result) ? group : group.filter((_, at) => result[at] === 429);
   const found: string[] = [];
   for (const one of left) {
@@ -95,7 +99,7 @@ function isFault(group: readonly Made[], { stretchMs, memoryMB }: Seen, answers:
   return stretchMs > LOOP_MS || memoryMB > most || isBroken;
 }
 
-/** Their statuses. */
+/** Sends the requests and returns their statuses. */
 async function sendAll(group: readonly Made[]): Promise<number[]> {
   const answers: number[] = [];
   const left = group.entries();

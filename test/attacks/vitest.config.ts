@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// Minutes of what a server is not meant to be sent: not part of `npm test`.
+// Takes minutes of hostile requests: not part of `npm test`.
 export default defineConfig({
   test: {
     root: import.meta.dirname,

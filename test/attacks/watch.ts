@@ -1,32 +1,32 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Attacked } from './attacked.ts';
 
-/** How long something that was asked again and again took, in milliseconds. */
+/** Latencies of a request that was repeated, in milliseconds. */
 export interface Latency {
   asked: number;
-  /** Not answered with 200. */
+  /** Answers other than 200. */
   failed: number;
   p50: number;
   p99: number;
   max: number;
 }
 
-/** What others see of the server while something is done to it. */
+/** What others see of the server during an attack. */
 export interface Seen {
-  /** The victim's searches, one after the other. */
+  /** The victim's searches, one after another. */
   victim: Latency;
-  /** `/healthz`, whose delay is that of the event loop. */
+  /** `/healthz`, whose latency is that of the event loop. */
   health: Latency;
-  /** The most memory that the API had meanwhile, beyond what it had before; in megabytes. */
+  /** The API's peak memory during the attack, beyond what it had before; in megabytes. */
   memoryMB: number;
-  /** The longest stretch of its event loop, in milliseconds of processor time, which no other process can lengthen. */
+  /** The longest turn of its event loop in milliseconds of CPU time, which other processes cannot lengthen. */
   stretchMs: number;
   seconds: number;
 }
 
 const QUESTIONS = ['a river in winter', 'bread and a song', 'the light on a bridge'];
 
-/** Looks at a server as a victim and as a probe do, while `work` lasts. */
+/** Watches a server as a victim and as a probe while `work` runs. */
 export async function watched<T>(on: Attacked, work: () => Promise<T>): Promise<{ seen: Seen; result: T }> {
   await on.forgetPeak();
   const before = await on.peakMB();
@@ -58,7 +58,7 @@ export async function watched<T>(on: Attacked, work: () => Promise<T>): Promise<
   }
 }
 
-/** Asks again after each answer and a pause, until it is ended. */
+/** Repeats a request after each answer and a pause, until ended. */
 function again(pauseMs: number, ask: (n: number) => Promise<boolean>): { end(): Promise<Latency> } {
   const milliseconds: number[] = [];
   let failed = 0;

@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- peers`: embedmill and others on this machine, with one model file and one set of texts, in turns. Each peer is
- * installed in a Python environment of its own, in versions that are pinned; one that does not install or start is a row that says why.
+ * `npm run bench -- peers`: embedmill and others on this machine, in turns, with the same model file and the same
+ * texts. Each peer is installed in a Python environment of its own, in pinned versions. If a peer cannot be installed
+ * or started, its row says why.
  */
 import { cp, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -24,7 +25,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     // An m7g.large on demand in us-east-1, June 2026: $0.0816 an hour for two.
     'core-hour': { type: 'string', default: '0.0408' },
-    /** NDJSON with `text`, in place of the usual texts. */
+    /** NDJSON with `text`, instead of the default texts. */
     texts: { type: 'string' },
     json: { type: 'string' },
   },
@@ -35,14 +36,14 @@ if (!(wanted && wanted > 0 && rounds && rounds > 0 && coreHour && coreHour > 0))
   process.exit(2);
 }
 
-/** What takes its turn: all texts once, in seconds. */
+/** A contender: embeds all texts once per round and returns the seconds. */
 interface Runner {
   who: string;
   round(): Promise<number>;
   close(): Promise<unknown>;
 }
 
-/** What cannot be installed from a registry of packages, and why. */
+/** Products that cannot be installed from a package registry, and why. */
 const ABSENT: Outcome[] = [
   {
     who: 'text-embeddings-inference',
@@ -145,7 +146,7 @@ async function embedderRunner(all: readonly string[]): Promise<Omit<Runner, 'who
   return { round: () => run(all), close: () => embedder.close() };
 }
 
-/** A collection a round: documents that are stored already would cost a look-up. */
+/** Uses a new collection for each round: stored documents would cost only a look-up. */
 async function wholeRunner(all: readonly string[]): Promise<Omit<Runner, 'who'>> {
   const mill = await Embedmill.up();
   const body = ndjson(all.map((text, n) => ({ id: `d${n}`, text })));

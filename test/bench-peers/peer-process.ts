@@ -1,4 +1,4 @@
-/** A peer in a Python of its own: loads its model once, then runs rounds one at a time. */
+/** A peer in its own Python: loads its model once, then runs rounds one at a time. */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ export class PeerProcess {
     child.stderr.on('data', (text: Buffer) => (this.#said = (this.#said + text.toString()).slice(-4000)));
   }
 
-  /** Throws what it ended with where it does not start. */
+  /** Throws the peer's error output if it does not start. */
   static async start({ python, script, arguments: given, cwd }: PeerStart): Promise<PeerProcess> {
     const child = spawn(python, [join(import.meta.dirname, 'python', script), ...given], {
       cwd,
@@ -37,7 +37,7 @@ export class PeerProcess {
     return peer;
   }
 
-  /** Seconds for all texts. */
+  /** Runs a round over all texts and returns the seconds. */
   async round(): Promise<number> {
     this.#child.stdin.write('round\n');
     const { seconds } = await this.#answer();
@@ -48,13 +48,13 @@ export class PeerProcess {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = once(this.#child, 'exit');
     this.#child.stdin.end();
-    // Threads of a library may keep it from ending.
+    // A library's threads may keep it from exiting.
     const late = setTimeout(() => this.#child.kill('SIGKILL'), PATIENCE_MS);
     await ended;
     clearTimeout(late);
   }
 
-  /** The next line of JSON; what libraries print beside is passed over. */
+  /** The next line of JSON; other output of libraries is skipped. */
   async #answer(): Promise<Record<string, unknown>> {
     for (;;) {
       const { value, done } = await this.#answers.next();

@@ -1,8 +1,8 @@
-/** What a run beside others is told as: a row each. */
+/** The results of a comparison with peers, a row for each. */
 
 export interface Outcome {
   who: string;
-  /** Rounds of all texts; or why there are none. */
+  /** Seconds of each round of all texts; or the reason why there are none. */
   seconds: number[] | string;
 }
 
@@ -10,14 +10,14 @@ export interface Setting {
   documents: number;
   tokens: number;
   cores: number;
-  /** Dollars of a core for an hour. */
+  /** Dollars per core and hour. */
   coreHour: number;
 }
 
-/** What a million documents are priced at: of so many tokens each. */
+/** The tokens of each of the million documents that are priced. */
 const TOKENS_A_DOCUMENT = 200;
 
-/** A table in Markdown: the median of the rounds, and what a million documents of 200 tokens cost at that rate. */
+/** A table in Markdown: the median of the rounds, and the price of a million documents of 200 tokens at that rate. */
 export function tableOf(
   outcomes: readonly Outcome[],
   { documents, tokens, cores, coreHour }: Setting,

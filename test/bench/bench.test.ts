@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Embedmill, runCli, uniqueName } from '../embedmill.ts';
 
-/** What the benchmark and the calibration print, not how fast this machine is. */
+/** Tests what the benchmark and the calibration print, not how fast this machine is. */
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'embedmill-bench-test-'));
@@ -17,7 +17,7 @@ interface Report {
   queue: { cpuMsPer100Documents: number };
 }
 
-test('bench measures every row from a calibration of its own, and leaves nothing behind', async () => {
+test('bench calibrates first, measures every row, and leaves nothing behind', async () => {
   const temporary = join(folder, 'tmp');
   await mkdir(temporary);
   const { code, stdout, stderr } = await runCli(
@@ -49,7 +49,7 @@ test('bench measures every row from a calibration of its own, and leaves nothing
   expect(await readdir(temporary)).toEqual([]);
 });
 
-test('a long job says what is in memory until its end', async () => {
+test('a long job reports the memory until its end', async () => {
   const { code, stdout } = await runCli(['bench', '--long', '3000', '--json', '--data', folder]);
   expect(code).toBe(0);
   const { documents, samples } = JSON.parse(stdout) as {
@@ -62,7 +62,7 @@ test('a long job says what is in memory until its end', async () => {
     expect(Math.min(worker, engines, redis)).toBeGreaterThan(5);
 });
 
-test('a calibration is kept, and what workers start with from then on', async () => {
+test('a calibration is kept, and workers start with it from then on', async () => {
   const { code, stdout } = await runCli([
     ...['bench', '--calibrate', '--json', '--data', folder, '--repeats', '1', '--seconds', '0.2'],
   ]);
@@ -92,7 +92,7 @@ test('a calibration is kept, and what workers start with from then on', async ()
   }
 });
 
-test('what cannot be benchmarked is said, with what there is', async () => {
+test('an error names what cannot be benchmarked, and the available choices', async () => {
   const wrong = await runCli(['bench', '--corpora', 'tall', '--data', folder]);
   expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('short, mixed, long') as string });
   const unknown = await runCli(['bench', '--models', 'nope', '--who', 'E0', '--data', folder]);

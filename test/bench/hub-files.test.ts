@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { runCli } from '../embedmill.ts';
 import { HUB_ENTRY, startFakeHub } from '../fake-hub.ts';
 
-test('a calibration gets what files the hub offers, and tells them apart by what they do', async () => {
+test('a calibration downloads the hub’s other model files and judges them by their vectors', async () => {
   const hub = await startFakeHub();
   hub.up = true;
   const data = await mkdtemp(join(tmpdir(), 'embedmill-models-'));

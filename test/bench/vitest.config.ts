@@ -1,6 +1,6 @@
 import { projectTests } from '../suite/project.ts';
 
-// What the benchmark and calibrations print and keep: they measure for minutes, so not part of `npm test`.
+// Tests of the output of benchmarks and calibrations, which measure for minutes: not part of `npm test`.
 export default projectTests({
   root: import.meta.dirname,
   include: ['*.test.ts'],

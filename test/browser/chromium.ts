@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import type { AxeResults } from 'axe-core';
 import { chromium, type Browser, type Page } from 'playwright-core';
 
-/** Debian’s, or the one that CHROME_PATH names; undefined where there is none. */
+/** Debian’s, or the one that CHROME_PATH names; undefined if there is none. */
 export const CHROMIUM = [process.env['CHROME_PATH'], '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
   (path) => path !== undefined && existsSync(path),
 );
@@ -29,14 +29,14 @@ export interface Look {
 
 export const DESKTOP: Look = { width: 1440, theme: 'light', language: 'en' };
 
-/** A real browser, and what its pages did that they should not. */
+/** A real browser that records the faults of its pages. */
 export class ConsoleBrowser {
   readonly #browser: Browser;
   readonly #url: string;
   /** Errors of pages, and requests to other servers. */
   readonly faults: string[] = [];
 
-  /** Origins that may be asked beside the server’s own. */
+  /** Origins that pages may request besides the server’s own. */
   readonly #others: readonly string[];
 
   private constructor(browser: Browser, url: string, others: readonly string[]) {
@@ -50,7 +50,7 @@ export class ConsoleBrowser {
     return new ConsoleBrowser(browser, url, others);
   }
 
-  /** A page in a profile of its own, at an address of the console such as `#/jobs`. */
+  /** Opens a page in its own profile, at an address of the console such as `#/jobs`. */
   async open(hash: string, look: Look = DESKTOP): Promise<Page> {
     const { width, theme, language } = look;
     const isPhone = width < 600;
@@ -84,7 +84,7 @@ export class ConsoleBrowser {
 
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** What axe-core finds in a page that is serious or critical. */
+/** The serious and critical findings of axe-core in a page. */
 export async function serious(page: Page): Promise<string[]> {
   await page.evaluate(AXE);
   const { violations } = await page.evaluate<AxeResults>('axe.run()');

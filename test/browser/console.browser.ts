@@ -59,7 +59,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     keys: '#/keys',
   });
 
-  test('every page loads without an error, fits its screen, and has nothing that axe-core finds serious', async () => {
+  test('every page loads without errors, fits its screen, and has no serious findings of axe-core', async () => {
     for (const look of LOOKS) {
       for (const [name, hash] of Object.entries(pages())) {
         const where = `${name}, ${look.width} px, ${look.theme}, ${look.language}`;
@@ -74,7 +74,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     expect(browser.faults).toEqual([]);
   });
 
-  test('what is loaded first is at most 150 kB, compressed, and the map’s code is not among it', async () => {
+  test('the first load is at most 150 kB, compressed, and does not include the map’s code', async () => {
     const sizeOf = async (path: string) => {
       const response = await up.call(`/console/${path}`, { headers: { 'accept-encoding': 'gzip' } });
       expect(response.headers.get('content-encoding'), path).toBe('gzip');
@@ -91,7 +91,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     expect(sizes.reduce((sum, { size }) => sum + size, page.size)).toBeLessThan(150_000);
   });
 
-  test('from a dropped file to what a search finds in it, in two clicks', async () => {
+  test('from a dropped file to search hits in it, in two clicks', async () => {
     const page = await browser.open(`#/submit?collection=${collection}`);
     await page.locator('input[type="file"]').setInputFiles({
       name: 'more.csv',
@@ -109,7 +109,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     await page.context().close();
   });
 
-  test('failures are told by their reasons, and retried where they are', async () => {
+  test('failures are grouped by reason and retried from there', async () => {
     const page = await browser.open(`#/jobs/${failing}`);
     await page.getByText('malformed_json').waitFor();
     await page.getByText('empty_text').waitFor();
@@ -119,7 +119,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     await page.context().close();
   });
 
-  test('a few failures are chosen and retried, and both jobs say so in their logs', async () => {
+  test('selected failures are retried, and both jobs log it', async () => {
     const page = await browser.open(`#/jobs/${failing}`);
     const reason = page.locator('.reason').filter({ hasText: 'malformed_json' });
     await reason.getByRole('button', { name: 'Show the lines' }).click();
@@ -135,7 +135,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     await page.context().close();
   });
 
-  test('a Parquet file shows its first rows before it is sent', async () => {
+  test('the first rows of a Parquet file are shown before it is sent', async () => {
     const bytes = parquetWriteBuffer({
       columnData: [
         { name: 'sku', data: ['p1', 'p2'], type: 'STRING' },
@@ -177,7 +177,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     await page.context().close();
   });
 
-  test('a page has one event stream at most, and leaves none open', async () => {
+  test('a page has at most one event stream, and leaves none open', async () => {
     const page = await browser.open('#/usage');
     await shown(page);
     const open = new Set<Request>();
@@ -247,7 +247,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     }
   });
 
-  test('documents are filtered without being searched for', async () => {
+  test('documents are filtered without a query', async () => {
     const page = await browser.open(`#/collections/${collection}/documents`);
     const listed = page.locator('.document-cell a');
     await expect.poll(() => listed.count()).toBeGreaterThan(2);
@@ -257,7 +257,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     await page.context().close();
   });
 
-  test('another language is a click away, and stays', async () => {
+  test('one click changes the language, which stays', async () => {
     const page = await browser.open('#/jobs');
     await shown(page);
     await page.getByRole('button', { name: '中文' }).click();
@@ -267,7 +267,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     await page.context().close();
   });
 
-  test('an API that is killed in mid-job is said to be gone, and what was seen goes on when it is back', async () => {
+  test('if the API is killed during a job, the page says so, and continues when it is back', async () => {
     const many = Array.from({ length: 3000 }, (_, n) => ({
       id: `n${n}`,
       text: `The ${n}th text about the sea.`,
@@ -281,7 +281,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console${WITHOUT}`, () => {
     await page.getByText('Connection lost').waitFor();
     await page.getByText('Connection lost').waitFor({ state: 'detached' });
     await page.getByText('completed').first().waitFor();
-    // What the browser itself says of a server that is away.
+    // The browser's own errors about an unreachable server.
     const more = browser.faults.splice(faults);
     expect(
       more.filter((fault) => !/ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|Failed to load/.test(fault)),

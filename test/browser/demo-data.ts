@@ -4,13 +4,13 @@ import type { Embedmill } from '../embedmill.ts';
 
 const DATA = new URL('../../apps/cli/demo/', import.meta.url);
 const FAULTY = '{"id":"empty","text":""}\n{"id":"no-text"}\nnot json\n{"id":"cut","text":"a good one"}\n';
-/** Of the dictionary, in the collection that migrates. */
+/** Documents of the dictionary in the collection that migrates. */
 const MIGRATED = 400;
 
 export interface DemoData {
-  /** A job some of whose documents fail. */
+  /** A job with some failed documents. */
   readonly failing: Job;
-  /** A collection on its way to another model. */
+  /** A collection with a migration in progress. */
   readonly migrating: string;
 }
 

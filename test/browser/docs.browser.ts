@@ -4,14 +4,14 @@ import { startTestApi } from '../../apps/api/src/testing/test-api.ts';
 import { CHROMIUM, FLAGS, WITHOUT } from './chromium.ts';
 
 test.skipIf(CHROMIUM === undefined)(
-  `a request of /docs is tried, under the page’s policy${WITHOUT}`,
+  `a request can be tried on /docs, under the page’s Content-Security-Policy${WITHOUT}`,
   async () => {
     const api = await startTestApi();
     const browser = await chromium.launch({ executablePath: CHROMIUM ?? '', args: FLAGS });
     try {
       const page = await browser.newPage();
       const faults: string[] = [];
-      // What the policy refuses is an error of the page, too.
+      // A request that the policy refuses is also an error of the page.
       page.on('console', (message) => {
         if (message.type() === 'error') faults.push(message.text());
       });

@@ -11,14 +11,14 @@ interface Grant {
 }
 
 /**
- * A fake of an OpenID provider, for tests in a browser: discovery (OpenID Connect Discovery 1.0), the authorization and
- * token endpoints of the code flow (RFC 6749, section 4.1) with PKCE (RFC 7636) and `iss` (RFC 9207), and its keys (RFC
- * 7517). It lets in whoever clicks, and refuses what a provider has to refuse.
+ * A fake OpenID provider for tests in a browser: discovery (OpenID Connect Discovery 1.0), the authorization and token
+ * endpoints of the code flow (RFC 6749, section 4.1) with PKCE (RFC 7636) and `iss` (RFC 9207), and its keys (RFC
+ * 7517). It signs in whoever clicks, and refuses what a provider must refuse.
  */
 export class FakeProvider {
   readonly url: string;
   readonly clientId = 'console';
-  /** What its token endpoint answered, in order: `ok`, or an error of RFC 6749, section 5.2. */
+  /** The results of its token endpoint, in order: `ok`, or an error of RFC 6749, section 5.2. */
   readonly exchanges: string[] = [];
   redirectUri = '';
   readonly #server: Server;
@@ -117,7 +117,7 @@ export class FakeProvider {
   async #exchange(form: URLSearchParams, response: ServerResponse): Promise<void> {
     const code = form.get('code') ?? '';
     const grant = this.#grants.get(code);
-    // A code is good for one use.
+    // A code can be used only once.
     this.#grants.delete(code);
     const verifier = createHash('sha256')
       .update(form.get('code_verifier') ?? '')

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Embedmill, runCli } from '../embedmill.ts';
 import { CHROMIUM, ConsoleBrowser, shown, WITHOUT } from './chromium.ts';
 
-describe.skipIf(CHROMIUM === undefined)(`the console where keys are set${WITHOUT}`, () => {
+describe.skipIf(CHROMIUM === undefined)(`the console of a server with keys${WITHOUT}`, () => {
   let folder: string;
   let up: Embedmill;
   let browser: ConsoleBrowser;
@@ -47,7 +47,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console where keys are set${WITHOUT
     await rm(folder, { recursive: true, force: true });
   });
 
-  test('a key is asked for, refused where it is none, and kept in its tab alone', async () => {
+  test('a key is asked for, refused if it is wrong, and kept only in its tab', async () => {
     const page = await browser.open('#/jobs');
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel('Key').fill('em_000000000000_nonsense');
@@ -66,7 +66,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console where keys are set${WITHOUT
     await page.context().close();
   });
 
-  test('a tenant’s key sees its own jobs and documents, and no page for admins', async () => {
+  test('a tenant’s key sees its own jobs and documents, and no admin pages', async () => {
     const page = await browser.open('#/jobs');
     await page.getByRole('textbox', { name: 'Key' }).fill(keys.acme);
     await page.getByRole('button', { name: 'Continue' }).click();
@@ -81,7 +81,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console where keys are set${WITHOUT
     await page.context().close();
   });
 
-  test('an admin makes a key, which is shown this once, and revokes it', async () => {
+  test('an admin creates a key, which is shown only once, and revokes it', async () => {
     const page = await browser.open('#/keys');
     await page.getByRole('textbox', { name: 'Key' }).fill(keys.root);
     await page.getByRole('button', { name: 'Continue' }).click();

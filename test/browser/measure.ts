@@ -1,6 +1,6 @@
 /**
- * How the console feels in Chromium with software rendering: 10,000 jobs scrolled from end to end, a map of 100,000 points
- * dragged, and how soon the first view can be used. `npm run bench -- console` prints it as JSON.
+ * How the console feels in Chromium with software rendering: 10,000 jobs scrolled from end to end, a map of 100,000
+ * points dragged, and how soon the first view is usable. `npm run bench -- console` prints it as JSON.
  */
 import type { Page } from 'playwright-core';
 import { Embedmill } from '../embedmill.ts';
@@ -9,7 +9,7 @@ import { CHROMIUM, ConsoleBrowser, shown, WITHOUT } from './chromium.ts';
 const JOBS = Number(process.env['JOBS'] ?? 10_000);
 const POINTS = Number(process.env['POINTS'] ?? 100_000);
 const SECONDS = 5;
-/** A frame that takes longer than this is seen as a jerk. */
+/** Longer frames are visible as jerks. */
 const LONG_MS = 100;
 
 if (CHROMIUM === undefined) throw new Error(`nothing can be measured${WITHOUT}`);
@@ -28,7 +28,7 @@ try {
   await up.stop();
 }
 
-/** Milliseconds from the request to the heading of the page, with nothing cached. */
+/** Milliseconds from the request to the page's heading, with nothing cached. */
 async function firstView() {
   const page = await browser.open('#/overview');
   await shown(page);
@@ -49,7 +49,7 @@ async function submitted(count: number): Promise<void> {
   await Promise.all(Array.from({ length: 8 }, one));
 }
 
-/** Turns the wheel until the end of the list, page after page of the server’s, and counts frames. */
+/** Scrolls to the end of the list, loading page after page, and counts frames. */
 async function scrolledJobs() {
   const page = await browser.open('#/jobs');
   await shown(page);
@@ -71,7 +71,7 @@ async function scrolledJobs() {
   return { ...counted, rows, drawn };
 }
 
-/** A map of made-up points, as the API gives it, dragged with the mouse. */
+/** Drags a map of made-up points, as the API returns it, with the mouse. */
 async function draggedMap() {
   const page = await browser.open('#/overview');
   const state = { state: 'ready', progress: 1, error: null, computedAt: new Date().toISOString() };

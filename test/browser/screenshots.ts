@@ -1,7 +1,7 @@
 /**
- * The pictures of docs/console.md, one of each page, of the demo’s data: npm run screenshots. To be looked at in another
- * look, elsewhere: `npm run screenshots -- --to FOLDER --width 390 --theme dark --language zh`; with `--all`, every
- * page in each of the eight looks there are.
+ * The pictures of docs/console.md, one of each page, with the demo’s data: npm run screenshots. To look at it in
+ * another look, write elsewhere: `npm run screenshots -- --to FOLDER --width 390 --theme dark --language zh`. With
+ * `--all`, every page in each of the eight looks.
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,9 +18,9 @@ const DOCS = fileURLToPath(new URL('../../docs/console/', import.meta.url));
 interface Shot {
   readonly name: string;
   readonly hash: string;
-  /** In the pictures of the docs; light elsewhere. */
+  /** The theme in the docs' pictures; otherwise light. */
   readonly theme?: Look['theme'];
-  /** What is done before it is taken. */
+  /** Actions before the screenshot is taken. */
   readonly prepare?: (page: Page) => Promise<void>;
 }
 
@@ -71,7 +71,7 @@ const shotsOf = ({ failing, migrating }: DemoData): Shot[] => [
   { name: 'usage', hash: '#/usage' },
   { name: 'keys', hash: '#/keys' },
 ];
-/** More that there is to look at, and that the docs do not need. */
+/** More views to look at, which the docs do not need. */
 const OTHERS: readonly Shot[] = [
   { name: 'submit-empty', hash: '#/submit' },
   {
@@ -142,9 +142,9 @@ async function taken({ hash, prepare }: Shot, look: Look, path: string): Promise
   const page = await browser.open(hash, look);
   await shown(page);
   await prepare?.(page);
-  // Charts and bars come to rest.
+  // Waits for the animations of charts and bars to end.
   await page.waitForTimeout(800);
-  // Of what is looked at, all; the docs show what a screen shows, in few colours, which are all there are.
+  // For looking, the whole page; for the docs, one screen in few colours, which are all there are.
   if (values.to === DOCS)
     await sharp(await page.screenshot())
       .png({ palette: true, effort: 10 })

@@ -3,7 +3,7 @@ import { Embedmill } from '../embedmill.ts';
 import { CHROMIUM, ConsoleBrowser, shown, WITHOUT } from './chromium.ts';
 import { FakeProvider } from './fake-provider.ts';
 
-describe.skipIf(CHROMIUM === undefined)(`the console with an issuer of tokens${WITHOUT}`, () => {
+describe.skipIf(CHROMIUM === undefined)(`the console with an OpenID issuer${WITHOUT}`, () => {
   let provider: FakeProvider;
   let up: Embedmill;
   let browser: ConsoleBrowser;
@@ -29,14 +29,14 @@ describe.skipIf(CHROMIUM === undefined)(`the console with an issuer of tokens${W
 
   const signIn = /Sign in with/;
 
-  test('signing in leads to the provider and back to the page, as whom the token says', async () => {
+  test('signing in leads to the provider and back to the page, as the token’s principal', async () => {
     const page = await browser.open('#/jobs');
     await page.getByRole('button', { name: signIn }).click();
     await page.getByRole('button', { name: 'Continue as Ada' }).click();
     await page.waitForURL(/#\/jobs$/);
     await shown(page);
     await page.getByRole('link', { name: 'Submit', exact: true }).waitFor();
-    // Of a token without the scope, as of such a key.
+    // A token without the scope sees what such a key sees.
     expect(await page.getByRole('link', { name: 'Keys' }).count()).toBe(0);
     expect(page.url()).not.toContain('code=');
     expect(provider.exchanges).toEqual(['ok']);
@@ -49,7 +49,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console with an issuer of tokens${W
     await page.context().close();
   });
 
-  test('who says no at the provider is told so, and may try again', async () => {
+  test('a user who refuses at the provider is told so and can try again', async () => {
     const page = await browser.open('#/search');
     await page.getByRole('button', { name: signIn }).click();
     await page.getByRole('button', { name: 'Cancel' }).click();
@@ -58,7 +58,7 @@ describe.skipIf(CHROMIUM === undefined)(`the console with an issuer of tokens${W
     await page.context().close();
   });
 
-  test('a code that this tab did not ask for is refused, and sent nowhere', async () => {
+  test('a code that this tab did not request is refused and sent nowhere', async () => {
     const before = provider.exchanges.length;
     const page = await browser.open('#/jobs');
     await page.getByRole('button', { name: signIn }).waitFor();

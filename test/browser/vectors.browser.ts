@@ -23,7 +23,7 @@ interface Points {
   y: number[];
 }
 
-/** What the console makes of vectors: pictures that are searched by, the two sides of a migration, and maps. */
+/** What the console shows of vectors: searches by image, the two sides of a migration, and maps. */
 describe.skipIf(CHROMIUM === undefined)(`vectors in the console${WITHOUT}`, () => {
   let folder: string;
   let up: Embedmill;
@@ -51,7 +51,7 @@ describe.skipIf(CHROMIUM === undefined)(`vectors in the console${WITHOUT}`, () =
     return collection;
   };
 
-  test('a picture that is dropped on Search, or chosen there, finds pictures like it', async () => {
+  test('an image that is dropped on Search, or chosen there, finds similar images', async () => {
     const colours = { red: '#f01010', blue: '#1010f0', green: '#10e010' };
     const documents = Object.entries(colours).map(async ([id, colour]) => ({
       id,
@@ -77,7 +77,7 @@ describe.skipIf(CHROMIUM === undefined)(`vectors in the console${WITHOUT}`, () =
     await page.context().close();
   });
 
-  test('a hit of a hybrid search says what part of its score each list gave', async () => {
+  test('a hit of a hybrid search shows the share of its score from each list', async () => {
     const collection = await stored({ sparse: { bm25: {} } }, TEXTS.slice(0, 8));
     const page = await browser.open(`#/search/${collection}?query=bread+in+the+oven`);
     const lists = page.getByRole('list', { name: 'Contribution of each list' }).first();
@@ -88,7 +88,7 @@ describe.skipIf(CHROMIUM === undefined)(`vectors in the console${WITHOUT}`, () =
     await page.context().close();
   });
 
-  test('the two sides of a migration answer the same question side by side, before and after they are exchanged', async () => {
+  test('the two sides of a migration answer the same query side by side, before and after searches are switched over', async () => {
     const collection = await stored({ sparse: { bm25: {} } }, TEXTS);
     const page = await browser.open(`#/collections/${collection}`);
     await page.getByText('Migrate to another model…').click();
@@ -114,7 +114,7 @@ describe.skipIf(CHROMIUM === undefined)(`vectors in the console${WITHOUT}`, () =
     expect(browser.faults).toEqual([]);
   });
 
-  test('two collections that are copied into one another are compared, documents with documents', async () => {
+  test('the two collections of a migration are compared document by document', async () => {
     const collection = await stored({}, TEXTS);
     const into = `${collection}-cut`;
     const body = { into, profile: { chunking: { mode: 'tokens', size: 16, overlap: 0 } } };
@@ -125,7 +125,7 @@ describe.skipIf(CHROMIUM === undefined)(`vectors in the console${WITHOUT}`, () =
     await page.context().close();
   });
 
-  test('a collection becomes a map: what a search finds is lit, what the lasso surrounds is listed, what is new is placed', async () => {
+  test('a map highlights search hits, lists what the lasso surrounds, and adds new documents', async () => {
     const collection = await stored({ filterable: { subject: 'integer' } }, TEXTS);
     const path = `/api/v1/collections/${collection}/map`;
     const page = await browser.open(`#/map/${collection}`);
@@ -141,7 +141,7 @@ describe.skipIf(CHROMIUM === undefined)(`vectors in the console${WITHOUT}`, () =
     const isAllChosen = () => chosen.getByText('Selected on the map 40').count();
     await lassoed(page);
     await expect.poll(isAllChosen).toBe(1);
-    // Of what is larger than its frame, the frame surrounds a part.
+    // If the map is larger than its frame, the frame surrounds a part of it.
     for (let n = 0; n < 2; n += 1) await page.getByRole('button', { name: 'Larger' }).click();
     await lassoed(page);
     await expect.poll(isAllChosen).toBe(0);
@@ -167,7 +167,7 @@ describe.skipIf(CHROMIUM === undefined)(`vectors in the console${WITHOUT}`, () =
   });
 });
 
-/** Drops a picture on the form, as a user drops one from the desktop. */
+/** Drops an image on the form, as a user drops one from the desktop. */
 async function dropped(page: Page, picture: Buffer): Promise<void> {
   const form = page.getByRole('search');
   await form.waitFor();

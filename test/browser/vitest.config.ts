@@ -1,6 +1,6 @@
 import { projectTests } from '../suite/project.ts';
 
-// The console in a real Chromium, with a whole embedmill behind it: a minute or two, not part of `npm test`.
+// The console in a real Chromium, on a whole embedmill: takes a minute or two, so it is not part of `npm test`.
 export default projectTests({
   root: import.meta.dirname,
   include: ['*.browser.ts'],

@@ -29,7 +29,7 @@ let url: string;
 
 beforeAll(async () => {
   models = mkdtempSync(join(tmpdir(), 'embedmill-clients-'));
-  // The bundled model with prefixes, which tell queries from documents.
+  // The bundled model with prefixes, which make queries differ from documents.
   cpSync(join(ROOT, 'models', MODEL), join(models, 'prefixed'), { recursive: true });
   cpSync(join(ROOT, 'models', MODEL, 'model_int8.onnx'), join(models, 'prefixed/model.onnx'));
   const entry = { dims: 384, pooling: 'mean', maxTokens: 256 };
@@ -71,7 +71,7 @@ function expectSame(got: readonly number[] | undefined, wanted: readonly number[
 
 describe('in Python', () => {
   const reason = 'missing' in python ? ` (skipped: ${python.missing})` : '';
-  test.skipIf('missing' in python).for(modules)(`%s gets what it asks for${reason}`, async (module) => {
+  test.skipIf('missing' in python).for(modules)(`%s works${reason}`, async (module) => {
     if ('missing' in python) return;
     const checks = await checksOf(python.command, module, url);
     expect(checks.length).toBeGreaterThan(0);
@@ -79,7 +79,7 @@ describe('in Python', () => {
   });
 
   const reasonOfInfinity = 'missing' in pythonWithInfinity ? ` (skipped: ${pythonWithInfinity.missing})` : '';
-  test.skipIf('missing' in pythonWithInfinity)(`Infinity’s client, too${reasonOfInfinity}`, async () => {
+  test.skipIf('missing' in pythonWithInfinity)(`Infinity’s client works${reasonOfInfinity}`, async () => {
     if ('missing' in pythonWithInfinity) return;
     const checks = await checksOf(pythonWithInfinity.command, 'infinity', url);
     expect(checks.map(({ check }) => check)).toEqual(['embeddings', 'rerank']);
@@ -97,7 +97,7 @@ describe('in Python', () => {
 });
 
 describe('in Node', () => {
-  test('openai: base64 by default, queries by the model’s name, models, errors of its own', async () => {
+  test('openai: base64 by default, queries by the model’s name, models, errors as its own classes', async () => {
     const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0 });
     const { data } = await client.embeddings.create({ model: MODEL, input: ['a whale', 'a bank'] });
     expectSame(data[0]?.embedding, await vectorOf('a whale'));
@@ -190,7 +190,7 @@ describe('in Node', () => {
     expect(results.map(({ index }) => index)).toEqual([0]);
   });
 
-  test('ollama: embed, and as it was before', async () => {
+  test('ollama: embed, and the older embeddings', async () => {
     const client = new Ollama({ host: url });
     const { embeddings } = await client.embed({ model: MODEL, input: ['a whale', 'a bank'] });
     expectSame(embeddings[1], await vectorOf('a bank'));

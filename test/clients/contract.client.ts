@@ -37,7 +37,7 @@ test.skipIf('missing' in python).for(['sync', 'async'])(`in Python, %s${reason}`
 });
 
 test.skipIf('missing' in python).for(['sync', 'async'])(
-  `in Python, %s, a file goes on where it was${reason}`,
+  `in Python, %s, an interrupted upload resumes${reason}`,
   async (kind) => {
     if ('missing' in python) return;
     const how = { script: 'resumed.py', path: join(PACKAGE, 'src') };

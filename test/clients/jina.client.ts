@@ -4,11 +4,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Embedmill } from '../embedmill.ts';
 import { npmFolder, npmPackages } from './npm-packages.ts';
 
-/** Jina's embeddings through the AI SDK’s provider of them, at another address. */
+/** Jina's embeddings through the AI SDK’s provider for them, at another address. */
 const MODEL = 'all-MiniLM-L6-v2';
 const missing = await npmPackages('jina', ['ai@5.0.277', 'jina-ai-provider@1.0.0', 'zod@4.6.7']);
 
-/** What is used of the two packages. */
+/** What the test uses of the two packages. */
 interface Sdk {
   embedMany: (asked: {
     model: unknown;

@@ -8,7 +8,7 @@ import { createClient } from '@embedmill/client';
 import { Embedmill } from '../embedmill.ts';
 import { npmFolder, npmPackages } from './npm-packages.ts';
 
-/** The snippets of docs/clients.md for LlamaIndex.TS, as they stand there, with the real package. */
+/** The snippets of docs/clients.md for LlamaIndex.TS, as they are, with the real package. */
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '../..');
 const missing = await npmPackages('llamaindex', ['llamaindex@0.12.1', '@llamaindex/openai@0.4.23']);
@@ -17,7 +17,7 @@ let mill: Embedmill;
 let url: string;
 let folder: string;
 beforeAll(async () => {
-  // Outside of node_modules, where Node runs no TypeScript.
+  // Outside node_modules, because Node does not run TypeScript there.
   folder = await mkdtemp(join(import.meta.dirname, '.embedmill-llamaindex-'));
   const packages = join(npmFolder('llamaindex'), 'node_modules');
   const own = join(packages, '@embedmill/client');
@@ -32,7 +32,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test('LlamaIndex.TS retrieves from a collection, and embeds for an index of its own', async ({ skip }) => {
+test('LlamaIndex.TS retrieves from a collection, and embeds for its own index', async ({ skip }) => {
   skip(missing !== undefined, missing);
   const client = createClient({ url });
   await mill.json('/api/v1/collections', { name: 'products' });

@@ -7,11 +7,11 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Where packages of this name are installed: ignored by git, and kept for the next run. */
+/** The folder where these packages are installed: ignored by git, and kept for the next run. */
 export const npmFolder = (name: string): string =>
   join(import.meta.dirname, '../../node_modules/.cache', `embedmill-${name}`);
 
-/** Installs what is not there yet of packages from npm. Gives why they are not there; undefined where they are. */
+/** Installs missing packages from npm. Returns the reason if they cannot be installed; undefined otherwise. */
 export async function npmPackages(name: string, packages: readonly string[]): Promise<string | undefined> {
   const folder = npmFolder(name);
   const digest = createHash('sha256').update(packages.join(' ')).digest('hex').slice(0, 16);

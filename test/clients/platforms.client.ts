@@ -13,9 +13,11 @@ import { CONTRACT } from '../../packages/client/contract/contract-run.ts';
 import { npmFolder, npmPackages } from './npm-packages.ts';
 import type { Outcome } from './platforms/contract.ts';
 
-/** The client's contract where JavaScript runs beside Node: Bun, Deno, a browser. */
+/** The client's contract where JavaScript also runs: in Bun, in Deno, in a browser. */
 const run = promisify(execFile);
-/** The binaries alone: their packages of the plain name fetch these by a script, which npm blocks. */
+/**
+ * Only the packages with the binaries: those with the plain names download them by an install script, which npm blocks.
+ */
 const PLATFORMS = [
   { name: 'bun', version: '1.4.5', package: '@oven/bun-linux-x64', binary: 'bin/bun', args: ['run'] },
   {
@@ -31,7 +33,7 @@ const PLATFORMS = [
 }));
 const missing = await installed();
 
-/** Why there are none; undefined where they are there. */
+/** Returns the reason if they cannot be installed; undefined otherwise. */
 async function installed(): Promise<string | undefined> {
   if (process.platform !== 'linux' || process.arch !== 'x64') return 'tried on Linux with x64 alone';
   const wanted = PLATFORMS.map(({ package: name, version }) => `${name}@${version}`);
@@ -53,7 +55,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** The cases as one script, which calls `report` with what became of them. */
+/** The cases as one script, which passes their outcomes to `report`. */
 async function script(collection: string, report: string): Promise<string> {
   const { outputFiles } = await build({
     stdin: {
@@ -92,7 +94,7 @@ test.skipIf(CHROMIUM === undefined)(`in Chromium${WITHOUT}`, async () => {
   const browser = await chromium.launch({ executablePath: CHROMIUM ?? '', args: FLAGS });
   try {
     const page = await browser.newPage();
-    // A page of the same address, as the console is.
+    // A page of the same origin, as the console is.
     await page.goto(new URL('/healthz', url).href);
     const code = await script('contract-browser', '((outcomes) => (globalThis.outcomes = outcomes))');
     await page.evaluate(code);

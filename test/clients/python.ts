@@ -7,18 +7,18 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Not in the repository's tree of sources: ignored by git, and kept for the next run. */
+/** Outside the source tree: ignored by git, and kept for the next run. */
 const CACHE = join(import.meta.dirname, '../../node_modules/.cache');
 const INSTALL_MS = 15 * 60_000;
 
-/** A Python with packages in a folder of its own, or why there is none. */
+/** A Python with packages in a folder of its own, or the reason why there is none. */
 export type Python = { command: string } | { missing: string };
 
 export function pythonWithClients(): Promise<Python> {
   return pythonWith(join(import.meta.dirname, 'requirements.txt'), 'clients');
 }
 
-/** Installs what is not there yet of a file of requirements. */
+/** Installs the missing packages of a requirements file. */
 export async function pythonWith(requirements: string, name: string): Promise<Python> {
   const folder = join(CACHE, `embedmill-${name}`);
   const digest = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 16);
@@ -47,11 +47,14 @@ export async function pythonWith(requirements: string, name: string): Promise<Py
 
 export interface Check {
   check: string;
-  /** A traceback; null where the client got what it should. */
+  /** A traceback; null if the client got what it should. */
   error: string | null;
 }
 
-/** Runs the checks of one client's module against a server; `path` is where Python finds what is not installed. */
+/**
+ * Runs the checks of one client's module against a server. `path` tells Python where to find modules that are not
+ * installed.
+ */
 export async function checksOf(
   python: string,
   module: string,

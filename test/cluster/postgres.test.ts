@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { missingPostgres, startTestPostgres, type TestPostgres } from '@embedmill/postgres-server';
 import { Embedmill, ndjson } from '../embedmill.ts';
 
-/** All processes on a queue that is PostgreSQL: no Redis runs, and it shows in nothing else. */
+/** All processes with PostgreSQL as the queue: no Redis runs, and nothing else differs. */
 describe.skipIf(missingPostgres !== undefined)(
   missingPostgres === undefined ? 'by PostgreSQL' : `by PostgreSQL (skipped: ${missingPostgres})`,
   () => {
@@ -11,7 +11,7 @@ describe.skipIf(missingPostgres !== undefined)(
 
     beforeAll(async () => {
       postgres = await startTestPostgres();
-      // Whatever Redis there is, it is not asked.
+      // Nothing may connect to Redis, even if this machine has one.
       mill = await Embedmill.up({
         env: { QUEUE_URL: postgres.url, REDIS_URL: 'redis://127.0.0.1:1' },
       });
@@ -21,12 +21,12 @@ describe.skipIf(missingPostgres !== undefined)(
       await postgres?.stop();
     });
 
-    test('no Redis is started, and up says where the queue is', async () => {
+    test('no Redis is started, and up prints where the queue is', async () => {
       expect((await mill.state()).processes.redis).toBeNull();
       expect(mill.output).toMatch(/the queue is PostgreSQL \d+/);
     });
 
-    test('a job is stored whole, and found by a search', async () => {
+    test('a job is stored completely and found by a search', async () => {
       const name = await mill.collection('postgres');
       const documents = Array.from({ length: 1000 }, (_, n) => ({
         id: `d${n}`,
@@ -46,7 +46,7 @@ describe.skipIf(missingPostgres !== undefined)(
       expect(first).toMatchObject({ id: 'otter' });
     });
 
-    test('a job goes on when PostgreSQL is killed and started again', async () => {
+    test('a job continues when PostgreSQL is killed and restarted', async () => {
       const name = await mill.collection('postgres-kill');
       const documents = Array.from({ length: 3000 }, (_, n) => ({
         id: `d${n}`,

@@ -14,11 +14,11 @@ export interface RuleHealth {
 
 export interface Target {
   job: string;
-  /** host:port. */
+  /** In the form host:port. */
   address: string;
 }
 
-/** A real Prometheus of a test's own, on a free port of the loopback, that scrapes every second. */
+/** A real Prometheus for one test, on a free loopback port, which scrapes every second. */
 export class PrometheusServer {
   readonly url: string;
   readonly #process: ChildProcess;
@@ -30,7 +30,7 @@ export class PrometheusServer {
     this.#folder = folder;
   }
 
-  /** @param program its path; `rules` are files of rules */
+  /** @param program the path of Prometheus; `rules` are rule files */
   static async start(
     program: string,
     targets: readonly Target[],
@@ -44,7 +44,7 @@ export class PrometheusServer {
     }
   }
 
-  /** Gives what it said where it ended. */
+  /** Returns the output if Prometheus exited. */
   static async #startOn(
     port: number,
     program: string,
@@ -82,7 +82,7 @@ export class PrometheusServer {
     }
   }
 
-  /** The values of an instant query, now. */
+  /** The values of an instant query at the current time. */
   async query(expression: string): Promise<number[]> {
     const query = new URLSearchParams({ query: expression });
     type Result = { resultType: 'vector' | 'scalar'; result: { value: [number, string] }[] };

@@ -11,7 +11,7 @@ import { Embedmill, ndjson } from '../embedmill.ts';
 import { PrometheusServer } from './prometheus-server.ts';
 
 /**
- * A real Prometheus scrapes an API and two workers under a bulk job: every panel of every dashboard has data, and
+ * A real Prometheus scrapes an API and two workers during a bulk job: every panel of every dashboard has data, and
  * every rule can be evaluated.
  */
 const PROMETHEUS = programPath('prometheus');
@@ -20,7 +20,7 @@ const WORKER = fileURLToPath(new URL('../../apps/worker/src/main.ts', import.met
 const DASHBOARDS = fileURLToPath(new URL('../../deploy/grafana/dashboards/', import.meta.url));
 const RULES = fileURLToPath(new URL('../../deploy/prometheus/rules/embedmill.yaml', import.meta.url));
 
-/** Panels that have no data here, and why. */
+/** Panels without data here, and why. */
 const WITHOUT_DATA = new Map([
   ['GPU utilization', 'needs the DCGM exporter, and a GPU'],
   ['Tensor cores busy', 'needs the DCGM exporter, and a GPU'],
@@ -52,7 +52,7 @@ afterAll(async () => {
   await mill?.stop();
 });
 
-/** A worker beside that of `up`, on its queue, store and spool; gives where it serves its metrics. */
+/** Starts a second worker with the queue, store and spool of `up`; returns the address of its metrics. */
 async function startSecondWorker(): Promise<string> {
   const { redis } = JSON.parse(await readFile(join(mill.data, 'up.json'), 'utf8')) as { redis: string };
   const child = fork(WORKER, [], {
@@ -74,7 +74,7 @@ async function startSecondWorker(): Promise<string> {
 }
 
 const words = 'river bank money stone cloud engine table light green seven under walk'.split(' ');
-/** More than two workers do in a minute: of 40 to 100 words, each its own; one in 200 has no text. */
+/** More than two workers process in a minute: 40 to 100 words each, all different; one in 200 has no text. */
 const documents = Array.from({ length: 60_000 }, (_, n) => {
   const text = Array.from({ length: 40 + (n % 61) }, (__, at) => words[(n * 7 + at * at) % words.length]);
   return n % 200 === 1 ? { id: `d${n}` } : { id: `d${n}`, text: `${n} ${text.join(' ')}` };
@@ -86,7 +86,7 @@ interface Panel {
   targets?: { expr: string }[];
 }
 
-/** Every query of every dashboard, with what Grafana would put in the place of its variables. */
+/** Every query of every dashboard, with values for its variables as Grafana would insert them. */
 async function queries(): Promise<{ panel: string; expression: string }[]> {
   const files = await readdir(DASHBOARDS);
   const dashboards = await Promise.all(
@@ -108,7 +108,7 @@ async function queries(): Promise<{ panel: string; expression: string }[]> {
 }
 
 test.skipIf(PROMTOOL === undefined)(
-  `the metrics are as Prometheus wants them${WITHOUT_PROMTOOL}`,
+  `promtool accepts the metrics${WITHOUT_PROMTOOL}`,
   async () => {
     for (const address of [addresses.api, ...addresses.workers]) {
       const body = await (await fetch(`http://${address}/metrics`)).text();
@@ -123,7 +123,7 @@ test.skipIf(PROMTOOL === undefined)(
 );
 
 test.skipIf(PROMETHEUS === undefined)(
-  `every panel has data under a job, and every rule can be evaluated${WITHOUT_PROMETHEUS}`,
+  `every panel has data during a job, and every rule can be evaluated${WITHOUT_PROMETHEUS}`,
   async () => {
     prometheus = await PrometheusServer.start(
       PROMETHEUS!,
@@ -141,7 +141,7 @@ test.skipIf(PROMETHEUS === undefined)(
     let waiting = all.filter(({ panel }) => !WITHOUT_DATA.has(panel));
     expect(waiting.length).toBeGreaterThan(50);
     for (const deadline = Date.now() + 75_000; waiting.length > 0; await setTimeout(500)) {
-      // Queries, so that the interactive lane has something to show.
+      // Queries give the interactive lane some data.
       await mill.search(collection, { query: 'money of the river' });
       const values = await Promise.all(waiting.map(({ expression }) => server.query(expression)));
       waiting = waiting.filter((_, n) => !values[n]?.some((value) => Number.isFinite(value)));
@@ -166,7 +166,7 @@ test.skipIf(PROMETHEUS === undefined)(
     );
     expect((await server.rules()).filter(({ health }) => health !== 'ok')).toEqual([]);
 
-    // Panels that are excused have no data indeed.
+    // The excused panels really have no data.
     const excused = all.filter(({ panel }) => WITHOUT_DATA.has(panel));
     expect(excused).toHaveLength(WITHOUT_DATA.size);
     for (const { expression } of excused) expect(await server.query(expression)).toEqual([]);

@@ -21,9 +21,9 @@ import { deviceSeconds, type Cluster } from '../../apps/cli/src/plan/cluster.ts'
 import { simulate } from '../../apps/cli/src/plan/simulation.ts';
 
 /**
- * The simulation beside what it simulates: the real dispatcher, the real queue and a real Redis, with fake workers that
- * take for each shard the time that the simulation takes for it. They run in one process, so what is compared is how
- * shards are handed out, not how fast a machine embeds.
+ * Compares the simulation with the real dispatcher, the real queue and a real Redis. Fake workers take as long for each
+ * shard as the simulation does. All run in one process, so this compares how shards are handed out, not how fast a
+ * machine embeds.
  */
 export const SHARDS = 400;
 const WORK = { shardSeconds: 0.1, sigma: 0.6, besideSeconds: 0.02 };
@@ -51,7 +51,7 @@ const collection: Collection = {
   createdAt: new Date(0).toISOString(),
 };
 
-/** One job of so many shards, in both: seconds from the first claim of a shard to the job's end. */
+/** Runs one job of this many shards in both. Measures seconds from the first claim of a shard to the job's end. */
 export async function measureBoth(
   cluster: Cluster,
 ): Promise<{ real: number; simulated: number; job: Job; mostInHand: number }> {
@@ -119,7 +119,7 @@ async function runJob({ redisUrl, spool, queue, closers }: Rig, cluster: Cluster
   throw new Error('the job did not finish');
 }
 
-/** One device, which shards in hand take in turns. `onHand` is told of each that comes and goes. */
+/** A worker with one device, on which its shards take turns. `onHand` is called for each shard that comes and goes. */
 async function startFakeWorker(redisUrl: string, shardsInHand: number, onHand: (change: 1 | -1) => void) {
   let device: Promise<void> = Promise.resolve();
   const consumer = await ModelConsumer.open({
@@ -146,7 +146,7 @@ async function startFakeWorker(redisUrl: string, shardsInHand: number, onHand: (
 
 async function submit(spool: Spool, queue: Queue): Promise<JobId> {
   const id = newJobId();
-  // One document a shard: two would be more than a shard's bytes.
+  // One document per shard: two would exceed a shard's bytes.
   const text = 'x'.repeat(150_000);
   async function* body() {
     for (let n = 0; n < SHARDS; n += 1) yield Buffer.from(`{"id":"d${n}","text":"${text}"}\n`);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Embedmill, uniqueName } from '../embedmill.ts';
 
-/** A worker whose device is another embedmill, by OpenAI's API: the upstream is real. */
+/** A worker whose device is another embedmill, through OpenAI's API: the upstream is real. */
 const TEXTS = ['a river runs to the sea', 'Naïve CAFÉ, 12.5 %', 'a bank that lends money', '日本の首都'];
 
 async function embed(mill: Embedmill, input: (string | number[])[]): Promise<number[][]> {
@@ -12,7 +12,7 @@ async function embed(mill: Embedmill, input: (string | number[])[]): Promise<num
   return answer.data.map(({ embedding }) => embedding);
 }
 
-test('texts are embedded by the server that a worker is pointed to, and its absence is waited for', async () => {
+test('a worker embeds texts on a remote server, and waits while that server is away', async () => {
   const near = await Embedmill.up();
   const name = uniqueName('remote');
   let far: Embedmill | undefined;
@@ -26,7 +26,7 @@ test('texts are embedded by the server that a worker is pointed to, and its abse
       },
     });
     expect(await embed(far, TEXTS)).toEqual(await embed(near, TEXTS));
-    // Token ids are turned back into a text, since texts are what an upstream takes.
+    // Token ids are decoded to text, because an upstream takes only texts.
     expect(await embed(far, [[101, 1037, 2314, 102]])).toEqual(await embed(near, ['a river']));
 
     await far.json('/api/v1/collections', { name });
@@ -40,7 +40,7 @@ test('texts are embedded by the server that a worker is pointed to, and its abse
     });
     expect(hits[0]?.id).toBe('d2');
 
-    // The upstream goes: nothing fails, the shard waits.
+    // The upstream goes away: nothing fails, and the shard waits.
     const { processes } = await near.state();
     process.kill(processes.worker, 'SIGSTOP');
     try {

@@ -17,7 +17,7 @@ import type { Job, WatchedSourceView } from '@embedmill/jobs';
 import { TestS3 } from '@embedmill/sources/test-s3';
 import { Embedmill, ndjson, runCli } from '../embedmill.ts';
 
-/** The spool in a bucket, and sources in buckets: nothing is shared but Redis, the store and S3. */
+/** The spool and sources in buckets: the processes share only Redis, the store and S3. */
 let s3: TestS3;
 let client: S3Client;
 let mill: Embedmill;
@@ -87,7 +87,7 @@ const parquet = (count: number) => {
 const submitSource = (name: string, source: object) =>
   mill.json<Job>(`/api/v1/collections/${name}/jobs`, { source });
 
-test('an upload, its failures and their retry are in the bucket, and no folder is used', async () => {
+test('an upload, its failures and their retry are kept in the bucket, and no folder is used', async () => {
   const name = await mill.collection('s3-upload');
   const bad = [{ id: 'x', text: ' ' }, { id: 'y' }];
   const job = await mill.submit(name, ndjson([...documents(600), ...bad]));
@@ -105,7 +105,7 @@ test('an upload, its failures and their retry are in the bucket, and no folder i
   await mill.until('its last record is there', async () =>
     (await left()).includes(`spool/${job.id}/finished.json`),
   );
-  // And its source, its manifest and its failures.
+  // Besides that record: its source, its manifest and its failures.
   expect(await left()).toHaveLength(4);
   const retry = await mill.json<Job>(`/api/v1/jobs/${job.id}/retry`, {});
   expect(await mill.finished(retry)).toMatchObject({
@@ -117,7 +117,7 @@ test('an upload, its failures and their retry are in the bucket, and no folder i
   await expect(access(join(mill.data, 'spool'))).rejects.toThrow('ENOENT');
 });
 
-test('sources in a bucket are read: NDJSON where it lies, other formats once they are made into it', async () => {
+test('sources in a bucket are read: NDJSON in place, other formats after conversion to NDJSON', async () => {
   const name = await mill.collection('s3-sources', { filterable: { year: 'integer' } });
   await put('in/plain.ndjson', ndjson(documents(500, 'n')));
   await put('in/packed.jsonl.gz', gzipSync(ndjson(documents(500, 'g'))));
@@ -151,10 +151,10 @@ test('sources in a bucket are read: NDJSON where it lies, other formats once the
   expect(hits[0]).toMatchObject({ id: 'c7', metadata: { year: 1907 } });
 });
 
-test('a watched prefix is submitted when an object below it has changed, and what it has no more is deleted', async () => {
+test('a watched prefix is submitted when an object below it changes, and documents that disappear are deleted', async () => {
   const name = await mill.collection('s3-watched');
   const path = `/api/v1/collections/${name}/sources/bucket`;
-  /** What came of the look after so many, once its job has ended. */
+  /** The result of the check after this many earlier ones, once its job has ended. */
   const look = async (earlier: number) => {
     let runs: WatchedSourceView['runs'] = [];
     await mill.until('it was looked at', async () => {
@@ -205,7 +205,7 @@ test('a watched prefix is submitted when an object below it has changed, and wha
   });
   expect(await ids()).toEqual(['a0', 'c0']);
 
-  // One that the server may not read.
+  // A bucket that the server may not read.
   const refused = await mill.cli(
     'watch-source',
     'add',
@@ -224,7 +224,7 @@ test('a watched prefix is submitted when an object below it has changed, and wha
   expect((await mill.cli('watch-source', 'remove', 'bucket', ...of)).code).toBe(0);
 });
 
-test('documents below a prefix are read as files are: by a job, and by a watched source as they change', async () => {
+test('documents below a prefix are read like files: by a job, and by a watched source when they change', async () => {
   const name = await mill.collection('s3-documents');
   const path = `/api/v1/collections/${name}`;
   const guide = (what: string) => `# Guide\n\n## Install\n\n${what}\n`;
@@ -272,7 +272,7 @@ test('documents below a prefix are read as files are: by a job, and by a watched
   expect((await mill.cli('watch-source', 'remove', 'papers', ...of)).code).toBe(0);
 });
 
-test('objects elsewhere, and such as are not there, are refused', async () => {
+test('objects elsewhere, and objects that do not exist, are refused', async () => {
   const name = await mill.collection('s3-refused');
   await put('secret.ndjson', ndjson(documents(1)));
   for (const key of ['secret.ndjson', 'in', 'inside/x.ndjson', 'in/../secret.ndjson'])
@@ -285,7 +285,7 @@ test('objects elsewhere, and such as are not there, are refused', async () => {
   );
 });
 
-test('a row of a table that cannot be read fails alone, with its number', async () => {
+test('an unreadable row of a table fails alone, with its number', async () => {
   const name = await mill.collection('s3-malformed');
   await put('in/bad.csv', 'id,text\na,x\nb,"y\n');
   const job = await mill.finished(await submitSource(name, { s3: `s3://${s3.bucket}/in/bad.csv` }));
@@ -295,7 +295,7 @@ test('a row of a table that cannot be read fails alone, with its number', async 
   ]);
 });
 
-test('the command line uploads CSV, Parquet and gzip, and submits what lies in a bucket', async () => {
+test('the command line uploads CSV, Parquet and gzip, and submits objects of a bucket', async () => {
   const name = await mill.collection('s3-cli');
   const { url } = await mill.state();
   await writeFile(join(folder, 'table.csv.gz'), gzipSync(csv(30)));
@@ -324,7 +324,7 @@ test('the command line uploads CSV, Parquet and gzip, and submits what lies in a
   expect(await submit(...source, ...columns)).toMatchObject({ documents: 60, failed: 0 });
 });
 
-/** An upload that has sent parts to S3 and goes on. */
+/** Starts an upload that has sent parts to S3 and continues. */
 async function beginUpload(name: string): Promise<ClientRequest> {
   const { url } = await mill.state();
   const sending = request(new URL(`/api/v1/collections/${name}/jobs`, url), {
@@ -346,13 +346,13 @@ test('an API that is killed in the middle of an upload leaves no job and no obje
   sending.destroy();
   expect((await keys()).filter((key) => !before.includes(key))).toEqual([]);
   expect((await mill.json<{ jobs: Job[] }>(`/api/v1/jobs?collection=${name}`)).jobs).toEqual([]);
-  // Its parts, which are no object, go when an API starts a day later, as partial files do.
+  // Its parts, which are not objects, are removed when an API starts a day later, like partial files.
   const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: s3.bucket }));
   for (const { Key, UploadId } of Uploads)
     await client.send(new AbortMultipartUploadCommand({ Bucket: s3.bucket, Key, UploadId }));
 });
 
-test('an S3 that goes away in mid-job and comes back costs no document', async () => {
+test('if S3 goes away during a job and comes back, no document is lost', async () => {
   const name = await mill.collection('s3-outage');
   const job = await mill.submit(name, ndjson(documents(3000)));
   await mill.until('the job is under way', async () => {
@@ -377,7 +377,7 @@ test('an S3 that goes away in mid-job and comes back costs no document', async (
   expect(done).toBeLessThan(3000);
 });
 
-test('stopped in the middle of an upload, it leaves nothing of it', async () => {
+test('an API that is stopped in the middle of an upload leaves nothing of it', async () => {
   const before = await keys();
   const sending = await beginUpload(await mill.collection('s3-stopped'));
   await mill.stop();

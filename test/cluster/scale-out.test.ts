@@ -10,8 +10,9 @@ import type { RunningPart } from '../../apps/cli/src/stack/supervisor.ts';
 import { ndjson, runCli, uniqueName } from '../embedmill.ts';
 
 /**
- * Workers that come and go beside one Redis, one store and one API, each a process of its own, as on many machines.
- * What is asserted is that all take part and nothing is lost or doubled; how fast, `npm run bench -- scale` says.
+ * Workers that come and go beside one Redis, one store and one API, each in a process of its own, as on many machines.
+ * The tests assert that all take part, and that nothing is lost or duplicated; `npm run bench -- scale` measures the
+ * speed.
  */
 const DOCUMENTS = 5000;
 const EXACT = {
@@ -63,7 +64,7 @@ async function until(what: string, met: () => Promise<boolean>, seconds = 180): 
   }
 }
 
-/** A worker that has loaded the model in use: from then on it takes shards. */
+/** Starts a worker and waits until it has loaded the model, after which it takes shards. */
 async function addWorker(): Promise<RunningPart> {
   const worker = await apart.startWorker();
   workers.push(worker);
@@ -124,7 +125,7 @@ test('a job that is submitted while there is no worker waits, and completes once
   expect(await settledBy(worker)).toBe(Math.ceil(DOCUMENTS / 256));
 });
 
-test('three workers share a job: each settles some of its shards, each shard is settled once', async () => {
+test('three workers share a job: each settles some shards, and each shard is settled once', async () => {
   while (workers.length < 3) await addWorker();
   const name = await collection('three');
   const before = await Promise.all(workers.map(settledBy));
@@ -135,7 +136,7 @@ test('three workers share a job: each settles some of its shards, each shard is 
   expect(settled.reduce((sum, count) => sum + count, 0)).toBe(Math.ceil(DOCUMENTS / 256));
 });
 
-test('kill -9 of one of three workers in mid-job loses and doubles nothing', async () => {
+test('kill -9 of one of three workers during a job loses and duplicates nothing', async () => {
   while (workers.length < 3) await addWorker();
   const [victim] = workers;
   if (victim === undefined) throw new Error('there is no worker');
@@ -150,7 +151,7 @@ test('kill -9 of one of three workers in mid-job loses and doubles nothing', asy
   expect(await points(name)).toBe(DOCUMENTS);
 });
 
-test('bench --scale says what each number of workers gives of what one does', async () => {
+test('bench --scale reports the rate of each number of workers relative to one', async () => {
   const { code, stdout, stderr } = await runCli([
     ...['bench', '--scale', '2', '--repeats', '1', '--seconds', '1', '--json', '--data', folder],
   ]);

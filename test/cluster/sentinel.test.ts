@@ -16,7 +16,7 @@ afterAll(async () => {
   await sentinel?.stop();
 });
 
-test('a job goes on when the master dies in its midst, with exact counts', async () => {
+test('a job continues with exact counts if the master dies meanwhile', async () => {
   const name = await mill.collection('sentinel');
   const documents = Array.from({ length: 4000 }, (_, n) => ({
     id: `d${n}`,

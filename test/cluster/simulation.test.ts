@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest';
 import { CLUSTERS, measureBoth, SHARDS } from './real-and-simulated.ts';
 
-/** How near it comes to a real cluster is measured by `npm run bench -- simulation`; a busy machine only makes it slower. */
+/**
+ * `npm run bench -- simulation` measures how close the simulation is to a real cluster; a busy machine only makes the
+ * real one slower.
+ */
 test.each(CLUSTERS)('with %s, a real job is never faster than simulated', async (_, cluster) => {
   const { real, simulated, job, mostInHand } = await measureBoth(cluster);
   expect(job).toMatchObject({ state: 'completed', shardsDone: SHARDS });

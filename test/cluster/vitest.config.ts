@@ -1,6 +1,7 @@
 import { projectTests } from '../suite/project.ts';
 
-// Several machines' worth of processes, other brokers, buckets and Prometheus: minutes, not part of `npm test`.
+// As many processes as on several machines, other brokers, buckets and Prometheus: takes minutes, not part of `npm
+// test`.
 export default projectTests({
   root: import.meta.dirname,
   include: ['*.test.ts'],

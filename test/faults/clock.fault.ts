@@ -7,7 +7,7 @@ import { afterAll, beforeAll, test } from 'vitest';
 import { Cluster } from './cluster.ts';
 import { addRow, runFault } from './fault-case.ts';
 
-/** Clocks that jump, by libfaketime in front of the C library; Redis keeps the true time. */
+/** Clocks that jump, by libfaketime preloaded before the C library; Redis keeps the true time. */
 const LIBRARY = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu']
   .map((folder) => join(folder, 'faketime/libfaketimeMT.so.1'))
   .find(existsSync);
@@ -58,7 +58,7 @@ test.each(JUMPS)('the clock of the %s jumps by %s s', async (name, offset) => {
   });
 });
 
-test.skipIf(LIBRARY !== undefined)('skipped: libfaketime (Debian’s libfaketime) is not here', async () => {
+test.skipIf(LIBRARY !== undefined)('skipped: libfaketime (the Debian package) is not installed', async () => {
   for (const [name, offset] of JUMPS)
     await addRow({ fault: faultOf(name, offset), skipped: 'libfaketime is not here' });
 });

@@ -12,22 +12,22 @@ import { testRedisProgram } from '@embedmill/redis-server';
 import { childrenOf } from '../embedmill.ts';
 
 /**
- * All of embedmill as processes of their own that nobody restarts: each can be killed, stopped and started alone.
- * They share a data folder, which goes with the cluster; they end with the test's process, whatever becomes of it.
+ * All of embedmill as separate processes that nobody restarts: each can be killed, stopped and started alone. They
+ * share a data folder, which is removed with the cluster, and end with the test's process, whatever happens to it.
  */
 export interface ClusterOptions {
   apis?: number;
   workers?: number;
-  /** A Qdrant instead of the embedded store. */
+  /** A Qdrant to use instead of the embedded store. */
   qdrantUrl?: string | undefined;
-  /** More variables for all, or for those whose name begins with it: `{ api: {...} }`. */
+  /** Additional variables for all parts, or for parts whose name begins with the key: `{ api: {...} }`. */
   env?: Record<string, string>;
   envOf?: Record<string, Record<string, string>>;
-  /** Command that runs a part's command line, as in `ip netns exec x`. */
+  /** A command that runs a part's command line, such as `ip netns exec x`. */
   within?: Record<string, string[]>;
-  /** A TCP address of the Redis, beside its socket. */
+  /** A TCP address of the Redis, besides its socket. */
   redisAddress?: { host: string; port: number };
-  /** How parts of this name reach the Redis, where not by the socket. */
+  /** How parts with this name reach the Redis, if not through the socket. */
   redisUrlOf?: Record<string, string>;
 }
 
@@ -46,7 +46,7 @@ const ENTRIES = {
   api: entry('api/src/main.ts'),
   worker: entry('worker/src/main.ts'),
 };
-/** Short, so that what is taken for dead is taken over within seconds. */
+/** Short, so that others take over within seconds from a part that seems dead. */
 export const LOCK_SECONDS = 3;
 const READY_MS = 90_000;
 
@@ -88,7 +88,7 @@ export class Cluster {
     return join(this.data, 'redis', 'r.sock');
   }
 
-  /** Names of the parts, in the order in which they start. */
+  /** The names of the parts, in the order in which they start. */
   get names(): string[] {
     return this.#parts.map(({ name }) => name);
   }
@@ -116,7 +116,7 @@ export class Cluster {
     process.kill(this.pid(name), signal);
   }
 
-  /** Ends a part, and gives how it ended: its exit code, or the signal. */
+  /** Ends a part and returns its exit code or signal. */
   async end(name: string, signal: NodeJS.Signals = 'SIGKILL'): Promise<number | NodeJS.Signals | null> {
     const { child } = this.#part(name);
     if (child === undefined) return null;
@@ -126,7 +126,7 @@ export class Cluster {
     return code ?? by;
   }
 
-  /** Resolves when the part has ended by itself, with its exit code. */
+  /** Resolves with the exit code when the part has ended by itself. */
   async ended(name: string): Promise<number | null> {
     const { child } = this.#part(name);
     if (child === undefined) return null;
@@ -140,7 +140,7 @@ export class Cluster {
     await Promise.all(this.names.filter((name) => name.startsWith('worker')).map((name) => this.start(name)));
   }
 
-  /** Starts a part that does not run; resolves when it is ready. */
+  /** Starts a part that is not running; resolves when it is ready. */
   async start(name: string): Promise<void> {
     const part = this.#part(name);
     if (part.kind === 'redis') return this.#startRedis(part);
@@ -161,13 +161,13 @@ export class Cluster {
     });
   }
 
-  /** What a part has logged, its last lines. */
+  /** The last lines of a part's log. */
   async log(name: string): Promise<string> {
     const text = await readFile(join(this.data, 'logs', `${name}.log`), 'utf8').catch(() => '');
     return text.split('\n').slice(-30).join('\n');
   }
 
-  /** Waits for a condition, or fails with what it was and what the parts logged. */
+  /** Waits for a condition. On timeout, fails with the condition's name and the parts' logs. */
   async until(what: string, met: () => Promise<boolean>, seconds = 60): Promise<void> {
     for (const deadline = Date.now() + seconds * 1000; !(await met()); await setTimeout(50)) {
       if (Date.now() < deadline) continue;
@@ -176,7 +176,7 @@ export class Cluster {
     }
   }
 
-  /** Asks the APIs one after the other until one answers. */
+  /** Calls the APIs one after another until one answers. */
   async call(path: string, init: RequestInit = {}): Promise<Response> {
     let failure: unknown = new Error('no API runs');
     for (const { url, child } of this.#parts.filter(({ kind }) => kind === 'api')) {
@@ -210,12 +210,12 @@ export class Cluster {
     });
   }
 
-  /** A job as it is now; undefined where it cannot be told. */
+  /** The job's current state; undefined if it cannot be read. */
   async job(id: string): Promise<Job | undefined> {
     return this.json<Job>(`/api/v1/jobs/${id}`).catch(() => undefined);
   }
 
-  /** The Redis, for faults in it; closed by the caller. */
+  /** A connection to the Redis, for faults in it; the caller closes it. */
   redis(): Redis {
     return new Redis(this.redisSocket, { maxRetriesPerRequest: 1 });
   }
@@ -225,7 +225,7 @@ export class Cluster {
     for (const { name, child } of this.#parts.toReversed()) {
       if (child === undefined) continue;
       const engines = name.startsWith('worker') ? await this.engines(name) : [];
-      // One that was stopped does not hear SIGTERM, and nothing here is worth ending in order.
+      // A stopped part does not react to SIGTERM, and nothing here needs to end in order.
       await this.end(name);
       for (const pid of engines) killIfAlive(pid);
     }
@@ -314,6 +314,6 @@ function killIfAlive(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It has ended already.
+    // It has already ended.
   }
 }

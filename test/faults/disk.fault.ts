@@ -7,7 +7,7 @@ import { Cluster } from './cluster.ts';
 import { addRow, runFault } from './fault-case.ts';
 import { SmallDisk } from './small-disk.ts';
 
-/** Disks that are full, and later are not. */
+/** Disks that are full for a while. */
 const closers: (() => Promise<unknown>)[] = [];
 
 afterEach(async () => {
@@ -74,7 +74,7 @@ test.skipIf(process.env['QDRANT_URL'] !== undefined)(
         await setTimeout(8000);
         await small.free();
       },
-      // What was written once there was room again must not stand behind something that cannot be read.
+      // What was written once there was room again must not follow something unreadable.
       async afterwards() {
         await running.end('store');
         await running.start('store');

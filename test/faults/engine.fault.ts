@@ -3,7 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { Cluster } from './cluster.ts';
 import { reports, runFault } from './fault-case.ts';
 
-/** Engines that hang, run out of memory, or die of a document, every time. */
+/** Engines that hang, run out of memory, or crash on a document, every time. */
 let cluster: Cluster | undefined;
 
 afterEach(async () => {
@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 const PRELOAD = fileURLToPath(new URL('faulty-engine.preload.ts', import.meta.url));
-/** Words whose last token is what FaultyEngine crashes on, and hangs on. */
+/** Words whose last token makes FaultyEngine crash or hang. */
 const CRASH = 'poison\u110e';
 const HANG = 'poison\u110f';
 

@@ -13,45 +13,45 @@ export type FaultRow =
       stored: number;
       failed: number;
       duplicates: number;
-      /** Chunks that are there twice. */
+      /** Chunks that are stored twice. */
       doubled: number;
       /** Documents that are neither stored, nor failed, nor replaced by a later one. */
       lost: number;
-      /** From when the fault was over until more documents were done. */
+      /** From the end of the fault until more documents were done. */
       recoveredSeconds: number;
-      /** From when it was over to the job's end. */
+      /** From the end of the fault to the end of the job. */
       endedSeconds: number;
     }
   | { fault: string; skipped: string };
 
 export interface FaultCase {
-  /** What was done, as the table says it. */
+  /** The name of the fault in the table. */
   fault: string;
   documents?: number;
-  /** More lines, and how many of them have to fail. */
+  /** Additional lines, and how many of them must fail. */
   more?: { lines: string[]; failed: number };
-  /** Does it, with the job under way; resolves when it is over. */
+  /** Injects the fault while the job is under way; resolves when the fault is over. */
   inject: (job: Job) => Promise<void>;
-  /** Done when the job has ended, before it is counted. */
+  /** Runs when the job has ended, before counting. */
   afterwards?: () => Promise<void>;
-  /** How long the job may take afterwards. */
+  /** How long the job may take after the fault. */
   seconds?: number;
 }
 
-/** Every so many lines one that is no document, in turn. */
+/** One in this many lines is not a valid document, each invalid in another way. */
 const BAD_EVERY = 100;
 const BAD = ['{"id": ', '{"id":"no-text"}', '{"text":"no id"}', '{"id":"empty","text":" "}'];
-/** So many documents come again, at the end. */
+/** This many documents are repeated at the end. */
 const REPEATED = 5;
 
 const WORDS = 'river bank money stone cloud engine table light green seven under walk'.split(' ');
-/** Words that differ from line to line, the same in every run. */
+/** Words that differ from line to line but not between runs. */
 const sentence = (n: number) =>
   Array.from({ length: 12 + (n % 30) }, (_, word) => WORDS[(n * 7 + word * (n % 11)) % WORDS.length]).join(
     ' ',
   );
 
-/** Lines of which `failed` are no documents, `duplicates` come again, and the rest are `ids`. */
+/** Lines of which `failed` are invalid, some repeat a document, and the rest have the ids `ids`. */
 export function faultLines(documents: number): { lines: string[]; ids: Set<string>; failed: number } {
   const ids = new Set<string>();
   let failed = 0;
@@ -68,7 +68,10 @@ export function faultLines(documents: number): { lines: string[]; ids: Set<strin
   return { lines, ids, failed };
 }
 
-/** Runs a job, injects the fault in its midst, waits for its end, counts, and checks that nothing is lost or twice. */
+/**
+ * Runs a job, injects the fault meanwhile, waits for the job's end, counts, and checks that nothing is lost or
+ * duplicated.
+ */
 export async function runFault(cluster: Cluster, fault: FaultCase): Promise<Job> {
   const { documents = 2500, more = { lines: [], failed: 0 }, seconds = 150 } = fault;
   const { lines, ids, failed } = faultLines(documents);
@@ -145,7 +148,7 @@ export async function runFault(cluster: Cluster, fault: FaultCase): Promise<Job>
   return job_;
 }
 
-/** What is accounted for: each document once, however often its shard was run. */
+/** The usage: each document counts once, however often its shard ran. */
 async function usageOf(
   cluster: Cluster,
   name: string,
@@ -155,7 +158,7 @@ async function usageOf(
   return rows.find(({ collection }) => collection === name);
 }
 
-/** What the store has, read page by page. */
+/** Reads the store's documents page by page. */
 export async function storedDocuments(
   cluster: Cluster,
   collection: string,
@@ -185,13 +188,13 @@ export async function reports(cluster: Cluster, job: string): Promise<DocumentRe
     .map((line) => JSON.parse(line) as DocumentReport);
 }
 
-/** A row of the table that the run prints. */
+/** Adds a row to the table that the run prints. */
 export async function addRow(row: FaultRow): Promise<void> {
   const file = process.env['FAULTS_ROWS'];
   if (file !== undefined) await appendFile(file, `${JSON.stringify(row)}\n`);
 }
 
-/** Sends a signal that stops, waits, and lets go on. */
+/** Stops a process with a signal, waits, and lets it continue. */
 export async function stopFor(pid: number, seconds: number): Promise<void> {
   process.kill(pid, 'SIGSTOP');
   try {

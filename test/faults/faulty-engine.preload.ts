@@ -2,7 +2,7 @@ import { registerHooks } from 'node:module';
 
 /**
  * With `NODE_OPTIONS=--import` of this file, a worker's engines are those of libs/inference/src/faulty-engine.ts: the
- * real ones, with faults that cannot be had on demand.
+ * real engines, plus faults on demand.
  */
 const FAULTY = new URL('../../libs/inference/src/faulty-engine.ts', import.meta.url).href;
 

@@ -6,11 +6,11 @@ import { Cluster, LOCK_SECONDS } from './cluster.ts';
 import { freePort } from '../free-port.ts';
 import { addRow, runFault } from './fault-case.ts';
 
-/** The network between worker and Redis cut: the worker lives in a network namespace of its own, with one cable out. */
+/** Cuts the network between worker and Redis: the worker runs in its own network namespace, with one cable out. */
 const NAMESPACE = `em-${process.pid}`;
 const OUTSIDE = `emo${process.pid}`;
 const INSIDE = `emi${process.pid}`;
-/** A network of two, from those that are set aside for tests (RFC 2544). */
+/** A network of two addresses, from the range reserved for tests (RFC 2544). */
 const SUBNET = `198.18.${process.pid % 250}`;
 const CUT_SECONDS = 3 * LOCK_SECONDS;
 const fault = `the network between worker and Redis cut for ${CUT_SECONDS} s, with locks of ${LOCK_SECONDS} s`;
@@ -25,7 +25,7 @@ afterEach(async () => {
   await ip('netns', 'del', NAMESPACE).catch(() => {});
 });
 
-/** Whether there is a namespace now, with a cable to it. */
+/** Creates the namespace and its cable; false if that is not possible. */
 async function plugIn(): Promise<boolean> {
   try {
     await ip('netns', 'add', NAMESPACE);
@@ -41,7 +41,7 @@ async function plugIn(): Promise<boolean> {
   }
 }
 
-// The store is reached by its socket, which no namespace of networks cuts.
+// The store is reached through its socket, which network namespaces do not cut off.
 test.skipIf(process.env['QDRANT_URL'] !== undefined)('the network to Redis cut', async ({ skip }) => {
   if (!(await plugIn())) {
     await addRow({ fault, skipped: 'network namespaces are not allowed here' });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Cluster, LOCK_SECONDS } from './cluster.ts';
 import { runFault, stopFor } from './fault-case.ts';
 
-/** Processes that die, or stop for longer than their lock. Two of each that there may be several of. */
+/** Processes that die, or stop for longer than their lock. Parts that can have replicas have two. */
 let cluster: Cluster;
 
 beforeAll(async () => {
@@ -99,7 +99,7 @@ test('SIGSTOP of the engines', async () => {
     async inject() {
       const [engine] = await cluster.engines('worker-1');
       process.kill(engine!, 'SIGSTOP');
-      // Its worker kills it, and starts another.
+      // Its worker kills it and starts another one.
       await cluster.until('the engine was replaced', async () => {
         const engines = await cluster.engines('worker-1');
         return engines.length > 0 && !engines.includes(engine!);

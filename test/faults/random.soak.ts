@@ -7,15 +7,15 @@ import { Cluster } from './cluster.ts';
 import { faultLines, reports, stopFor, storedDocuments } from './fault-case.ts';
 
 /**
- * SOAK_MINUTES (20) of jobs, two at a time, while faults happen one after the other, chosen from EMBEDMILL_SEED. Each job is
- * counted in the store when it has ended. One of each kind of process is stopped but never killed: its memory is
- * measured from a quarter of the time on, and may not grow.
+ * SOAK_MINUTES (20) of jobs, two at a time, during one fault after another, chosen by EMBEDMILL_SEED. Each finished job
+ * is counted in the store. One process of each kind is stopped but never killed: its memory is measured from a quarter
+ * of the time on and must not grow.
  */
 const MINUTES = Number(process.env['SOAK_MINUTES'] ?? 20);
 const SEED = Number(process.env['EMBEDMILL_SEED'] || 1);
 const DOCUMENTS = 2000;
 const SURVIVORS = ['api-2', 'worker-2', 'store'];
-/** What a survivor may have more at the end than at a quarter of the time. */
+/** How much memory a surviving process may gain from a quarter of the time to the end. */
 const GROWTH_MB = 60;
 
 let cluster: Cluster;
@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster?.stop());
 
-/** Mulberry32: numbers from 0 to 1 that a seed decides. */
+/** Mulberry32: a seeded generator of numbers from 0 to 1. */
 function random(seed: number): () => number {
   let state = seed | 0;
   return () => {
@@ -67,13 +67,13 @@ interface Totals {
   documents: number;
   stored: number;
   failed: number;
-  /** Failures that the documents are not to blame for: named, and to be retried. */
+  /** Failures that are not the documents' fault: they are listed and retried. */
   unlucky: number;
   lost: number;
   doubled: number;
 }
 
-/** Does it again until it works: an API may be away at any time. */
+/** Repeats an action until it works: an API may be away at any time. */
 async function persist<T>(what: string, action: () => Promise<T>): Promise<T> {
   for (const deadline = Date.now() + 60_000; ; await setTimeout(200)) {
     try {
@@ -88,7 +88,7 @@ async function runJob(number: number, totals: Totals): Promise<void> {
   const { lines, ids, failed } = faultLines(DOCUMENTS);
   const name = uniqueName(`soak-${number}`);
   await persist('create a collection', () => cluster.json('/api/v1/collections', { name }));
-  // The key makes sending it again safe.
+  // The Idempotency-Key makes repeating it safe.
   const job = await persist('submit a job', async () => {
     const response = await cluster.submit(name, lines.join('\n'), { 'idempotency-key': name });
     if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
@@ -134,7 +134,7 @@ async function residentMb(pid: number): Promise<number> {
   return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024;
 }
 
-test(`${MINUTES} minutes of random faults lose and double nothing, and take no more memory`, async () => {
+test(`${MINUTES} minutes of random faults lose and duplicate nothing, and memory does not grow`, async () => {
   const next = random(SEED);
   const start = Date.now();
   const isOver = () => Date.now() - start > MINUTES * 60_000;
@@ -172,7 +172,7 @@ test(`${MINUTES} minutes of random faults lose and double nothing, and take no m
   for (const { name, grownMb } of flat) expect(grownMb, `${name} grows`).toBeLessThan(GROWTH_MB);
 });
 
-/** The straight line through the samples of the last three quarters (least squares), and what it rises over them. */
+/** The line of best fit through the samples of the last three quarters (least squares), and its rise over them. */
 function growthOf(all: readonly { minutes: number; mb: number }[]): {
   /** The mean of each quarter. */
   mb: number[];

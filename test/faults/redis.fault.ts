@@ -7,7 +7,7 @@ import { uniqueName } from '../embedmill.ts';
 import { Cluster } from './cluster.ts';
 import { faultLines, reports, runFault } from './fault-case.ts';
 
-/** The queue's Redis: away, without memory, and back with less than it had. */
+/** The queue's Redis: away, out of memory, or back with less data than it had. */
 let cluster: Cluster;
 
 beforeAll(async () => {
@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster?.stop());
 
-/** The file that Redis appends to. */
+/** Redis' append-only file. */
 async function appendedFile(): Promise<string> {
   const folder = join(cluster.data, 'redis', 'appendonlydir');
   const name = (await readdir(folder))
@@ -25,7 +25,7 @@ async function appendedFile(): Promise<string> {
   return join(folder, name ?? '');
 }
 
-/** Ends Redis, cuts its file to so many bytes, and starts it again. */
+/** Ends Redis, truncates its file to this many bytes, and starts it again. */
 async function cutTo(bytes: (size: number) => number): Promise<void> {
   await cluster.end('redis');
   const file = await appendedFile();
@@ -110,7 +110,7 @@ test.each([
   });
 });
 
-test('a job that had ended before Redis lost its end stays ended', async () => {
+test('a job whose end Redis lost stays ended', async () => {
   const { lines, failed } = faultLines(600);
   const name = uniqueName('ended');
   await cluster.json('/api/v1/collections', { name });

@@ -5,7 +5,7 @@ import { format } from 'prettier';
 import type { FaultRow } from './fault-case.ts';
 
 /**
- * Collects the rows of all files of a run, prints them as a table, and with FAULTS_WRITE=1 puts them into
+ * Collects the rows of all files of a run and prints them as a table. With FAULTS_WRITE=1, it also puts them into
  * docs/reliability.md, between the markers.
  */
 const DOCUMENT = join(import.meta.dirname, '../../docs/reliability.md');

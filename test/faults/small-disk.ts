@@ -14,7 +14,7 @@ export class SmallDisk {
     this.folder = folder;
   }
 
-  /** Undefined where mounting is not allowed. */
+  /** Undefined if mounting is not allowed. */
   static async mount(megabytes: number): Promise<SmallDisk | undefined> {
     const folder = await mkdtemp(join(tmpdir(), 'em-disk-'));
     try {

@@ -6,17 +6,17 @@ export type StoreFault =
   | { kind: 'none' }
   /** Every request gets this answer. */
   | { kind: 'status'; status: number; headers?: Record<string, string> }
-  /** Every request is taken, and never answered. */
+  /** Every request is accepted and never answered. */
   | { kind: 'silence' }
-  /** Every connection breaks, one half of them after the store has done what it was asked. */
+  /** Every connection breaks, half of them after the store has processed the request. */
   | { kind: 'reset' }
   /** Every request waits before it reaches the store. */
   | { kind: 'slow'; ms: number };
 
-/** A proxy in front of a store that spoils what goes through it, as `fault` says. */
+/** A proxy in front of a store that disturbs the traffic according to `fault`. */
 export class StoreProxy {
   fault: StoreFault = { kind: 'none' };
-  /** Requests that the present fault has hit. */
+  /** Requests that the current fault has hit. */
   hits = 0;
   readonly #target: string;
   readonly #server = createServer((message, response) => {
@@ -71,7 +71,7 @@ export class StoreProxy {
   }
 }
 
-/** Sends the request on, and its answer back; without a `response` the answer is read and dropped. */
+/** Forwards the request and its answer; without a `response`, the answer is read and dropped. */
 function forward(
   { method, url = '/', headers }: IncomingMessage,
   body: Buffer,

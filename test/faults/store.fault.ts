@@ -5,7 +5,10 @@ import { Cluster } from './cluster.ts';
 import { runFault } from './fault-case.ts';
 import { StoreProxy, type StoreFault } from './store-proxy.ts';
 
-/** A store that answers badly or not at all: Qdrant by QDRANT_URL, else the fake one, behind a proxy that spoils answers. */
+/**
+ * A store that answers badly or not at all: Qdrant at QDRANT_URL, or else the fake one, behind a proxy that disturbs
+ * the traffic.
+ */
 let fake: FakeQdrant | undefined;
 let proxy: StoreProxy;
 let cluster: Cluster;

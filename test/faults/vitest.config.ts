@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// Minutes of dying processes: not part of `npm test`.
+// Takes minutes of dying processes: not part of `npm test`.
 export default defineConfig({
   test: {
     root: import.meta.dirname,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Cluster } from './cluster.ts';
 import { runFault } from './fault-case.ts';
 
-/** A worker that is connected and has work, and makes no progress: its store takes what it is asked and never answers. */
+/** A worker that is connected and has work, but makes no progress: its store accepts requests and never answers. */
 let cluster: Cluster;
 
 beforeAll(async () => {
@@ -14,7 +14,7 @@ afterAll(() => cluster?.stop());
 
 const healthz = async () => (await fetch(new URL('/healthz', cluster.url('worker')))).status;
 
-test('a worker without progress says so, and ends', async () => {
+test('a worker without progress logs it and exits', async () => {
   expect((await fetch(new URL('/startupz', cluster.url('worker')))).status).toBe(200);
   await runFault(cluster, {
     fault: 'a worker without progress for 10 s exits with 1 and is restarted',

@@ -4,8 +4,8 @@ const RESAMPLES = 2000;
 const SEED = 20_261_201;
 
 /**
- * The mean of values, with the interval in which 95 % of the means of resamples lie that draw whole clusters (Field and
- * Welsh, 2007): values of one cluster are alike, so there are fewer of them than it seems.
+ * The mean of values, with a 95 % bootstrap interval that resamples whole clusters (Field and Welsh, 2007): values of
+ * one cluster are alike, so the sample is effectively smaller than it seems.
  */
 export function clusteredInterval(values: readonly number[], clusters: readonly number[]): Interval {
   const groups = [...Map.groupBy(values.entries(), ([n]) => clusters[n]).values()].map((own) => ({
@@ -28,7 +28,7 @@ export function clusteredInterval(values: readonly number[], clusters: readonly 
   return { mean, low: at(0.025), high: at(0.975) };
 }
 
-/** Whole numbers below 2^32 that look random (xorshift32, Marsaglia 2003). */
+/** Pseudo-random integers below 2^32 (xorshift32, Marsaglia 2003). */
 function randomNumbers(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,39 +1,39 @@
 import { spokenHead, type DocumentStructure } from '@embedmill/jobs';
 import type { ParsedDocument } from '@embedmill/parsing';
 
-/** How a section is asked for by its title, which nothing of the section says any more. */
+/** The ways to ask for a section by its title, which was removed from the section. */
 export const ASKINGS = ['title', 'subject', 'parent'] as const;
 export type Asking = (typeof ASKINGS)[number];
 
 export interface Question {
   /**
-   * - `title`: the title alone, where it says something and no other section of the corpus has it;
-   * - `subject`: with the document's title in front, as who knows what it is about asks;
-   * - `parent`: with the heading above in front, which gives away what is measured: an upper bound.
+   * - `title`: the title alone, if it is meaningful and no other section of the corpus has it;
+   * - `subject`: with the document's title in front, like a user who knows what the document is about;
+   * - `parent`: with the parent heading in front, which gives away what is measured: an upper bound.
    */
   asked: Partial<Record<Asking, string>>;
   document: number;
-  /** Where the section is, without its title. */
+  /** The section's place, without its title. */
   start: number;
   end: number;
-  /** Whether a heading stands above it that is not the document's title as well. */
+  /** Whether it is below a heading other than the document's title. */
   isBelow: boolean;
 }
 
 type Section = NonNullable<DocumentStructure['sections']>[number];
 
-/** Shorter sections are not asked for: they are next to nothing. */
+/** Shorter sections are not asked for: they have almost no content. */
 const LEAST_CHARACTERS = 80;
-/** Two words, of which each has letters. */
+/** Two words with letters. */
 const SAYS_SOMETHING = /\p{L}{3,}.*\s\S*\p{L}{3,}/u;
-/** What a heading is numbered by. */
+/** The numbering of a heading. */
 const NUMBER = /^(?:(?:chapter|section|appendix)\s+)?(?:[A-Z]\.|\d+\.?)(?:\d+\.?)*\s+/iu;
 
 /**
- * Takes the titles of sections out of documents, in place, and gives the questions that are made of them: a title is taken
- * from the text, and from the headings of its own section, which keeps those above. Only sections with none below are
- * asked for, so no other section has the title among its headings, and only those whose title no other section of the
- * document has.
+ * Removes the titles of sections from documents, in place, and returns the questions made of them. A title is removed
+ * from the text and from the headings of its own section, which keeps the headings above. Only sections without
+ * subsections are used, so that no other section has the title among its headings; and only if no other section of the
+ * document has the same title.
  */
 export function heldOut(documents: ParsedDocument[], most: number): Question[] {
   const inCorpus = new Map<string, number>();
@@ -86,7 +86,7 @@ export function heldOut(documents: ParsedDocument[], most: number): Question[] {
   return found.filter((_, n) => Math.floor(n / every) !== Math.floor((n - 1) / every));
 }
 
-/** A section's title, as far as it tells sections apart. */
+/** A section's title, reduced to what distinguishes sections. */
 function keyOf(headings: readonly string[]): string {
   return (headings.at(-1) ?? '')
     .toLowerCase()

@@ -2,12 +2,12 @@ import type { SparseVector } from '@embedmill/jobs';
 import { fuseByScore, type ScoredKey } from '@embedmill/retrieval';
 import { analyzerOf, averageLengthOf, bm25Document, bm25Query } from '@embedmill/sparse-weighting';
 
-/** Hits of each list that are fused, as a search does by default. */
+/** Hits of each list that are fused, as in a default search. */
 const DEPTH = 100;
 const BM25 = { k1: 1.2, b: 0.75 };
 const ANALYZER = analyzerOf('english', 2);
 
-/** The words of chunks, each with the chunks that have it, as a store keeps them. */
+/** An inverted index of the chunks' words, as a store keeps it. */
 export class WordIndex {
   readonly #postings = new Map<number, { chunk: number; weight: number }[]>();
   readonly #count: number;
@@ -25,7 +25,7 @@ export class WordIndex {
     }
   }
 
-  /** The best chunks, by the sum of weights and idf. */
+  /** The best chunks by the sum of weights and idf. */
   search(question: string): ScoredKey[] {
     const { indices, values }: SparseVector = bm25Query(question, ANALYZER);
     const scores = new Map<number, number>();
@@ -44,7 +44,7 @@ export function nearest(question: Float32Array, chunks: readonly Float32Array[])
   return best(chunks.map((vector, chunk): [number, number] => [chunk, dot(question, vector)]));
 }
 
-/** Two lists as one, as hybrid searches fuse them. */
+/** Fuses lists as hybrid searches do. */
 export function fused(...lists: readonly ScoredKey[][]): ScoredKey[] {
   return fuseByScore(lists.map((hits) => ({ weight: 1, hits })));
 }

@@ -9,7 +9,7 @@ import { TestS3 } from '@embedmill/sources/test-s3';
 import { Embedmill, ndjson, runCli } from '../embedmill.ts';
 import { expectRefused } from './refused-arguments.ts';
 
-/** Vectors to files, through all processes, with the command line as the user. */
+/** Vectors to files, through all processes, with the command line as the client. */
 const MODEL = 'static-minilm-256';
 const documents = Array.from({ length: 600 }, (_, n) => ({
   id: `d${n}`,
@@ -56,7 +56,7 @@ async function embedded(name: string, ...options: string[]): Promise<{ file: Buf
   return { file: await readFile(path), report: JSON.parse(stdout) as Job };
 }
 
-test('embed writes Parquet: a row a chunk, with the vectors that /v1/embeddings gives', async () => {
+test('embed writes Parquet: a row per chunk, with the same vectors as /v1/embeddings', async () => {
   const { file, report } = await embedded('all.parquet', '--chunk-size', '48', '--overlap', '8');
   expect(report).toMatchObject({
     collection: '',
@@ -77,11 +77,11 @@ test('embed writes Parquet: a row a chunk, with the vectors that /v1/embeddings 
     input: [first?.['text']],
   });
   expect(first?.dense).toEqual(answer.data[0]?.embedding.map(Math.fround));
-  // Nothing is stored, and no collection made.
+  // Nothing is stored, and no collection is created.
   expect(await mill.json('/api/v1/collections')).toEqual({ collections: [] });
 });
 
-test('a line a document with --no-chunking, packed, with what --sparse asks for', async () => {
+test('a compressed line per document with --no-chunking, with the vectors of --sparse', async () => {
   const { file } = await embedded('whole.ndjson.gz', '--no-chunking', '--sparse', 'bm25');
   const rows = linesOf(gunzipSync(file).toString('utf8'));
   expect(rows.map(({ id }) => id)).toEqual(documents.map(({ id }) => id));
@@ -91,7 +91,7 @@ test('a line a document with --no-chunking, packed, with what --sparse asks for'
   }
 });
 
-test('what goes in as CSV comes out as rows', async () => {
+test('a CSV is embedded row by row', async () => {
   const csv = join(folder, 'few.csv');
   await writeFile(csv, 'sku,body\na,ships\nb,whales\n');
   const to = join(folder, 'few.ndjson');
@@ -103,7 +103,7 @@ test('what goes in as CSV comes out as rows', async () => {
   ]);
 });
 
-test('documents that fail are named, and not in the file; the exit code says so', async () => {
+test('failed documents are listed and not in the file, and the exit code shows it', async () => {
   const bad = join(folder, 'bad.ndjson');
   await writeFile(bad, `${JSON.stringify(documents[0])}\n{"id":"broken"}\nno json\n`);
   const to = join(folder, 'bad-out.ndjson');
@@ -113,7 +113,7 @@ test('documents that fail are named, and not in the file; the exit code says so'
   expect(linesOf(await readFile(to, 'utf8')).map(({ id }) => id)).toEqual(['d0']);
 });
 
-test('the server writes to a bucket, where it may', async () => {
+test('the server writes to a bucket that it may use', async () => {
   const { code, stdout } = await mill.cli(
     ...['embed', source, '--to', `s3://${s3.bucket}/out/vectors.parquet`, '--model', MODEL],
   );
@@ -124,7 +124,7 @@ test('the server writes to a bucket, where it may', async () => {
   expect(elsewhere.stderr).toContain('EMBEDMILL_API_S3_TARGETS');
 });
 
-test('a job whose processes were killed has each document once, and its download is taken up again', async () => {
+test('a job whose processes were killed has each document once, and its download resumes', async () => {
   const many = Array.from({ length: 6000 }, (_, n) => ({ id: `m${n}`, text: `ship number ${n}` }));
   const profile = encodeURIComponent(JSON.stringify({ model: MODEL }));
   const submitted = await mill.call(`/api/v1/jobs?output=ndjson&profile=${profile}`, {
@@ -146,11 +146,11 @@ test('a job whose processes were killed has each document once, and its download
   expect((await mill.cli('embed', '--to', to, '--job', job.id)).code).toBe(0);
   const rows = linesOf(await readFile(to, 'utf8'));
   expect(rows.map(({ id }) => id)).toEqual(many.map(({ id }) => id));
-  // Jobs to files stand among the others.
+  // Jobs to files are listed with the others.
   expect((await mill.cli('jobs')).stdout).toContain(job.id);
 });
 
-test('what cannot be embedded is said before anything is done', async () => {
+test('what cannot be embedded is reported before anything is done', async () => {
   await expectRefused(mill, 'embed', [
     [[source, '--to', join(folder, 'x.txt')], 'must end in'],
     [[source, '--to', join(folder, 'none', 'x.ndjson')], 'is not a folder'],
@@ -160,7 +160,7 @@ test('what cannot be embedded is said before anything is done', async () => {
   ]);
 });
 
-test('a tenant’s key embeds for itself: others neither see the job nor its file', async () => {
+test('a tenant’s key embeds for its tenant: others see neither the job nor its file', async () => {
   const keys = join(folder, 'keys.json');
   const create = async (...args: string[]) =>
     (await runCli(['keys', 'create', '--file', keys, ...args])).stdout.trim();

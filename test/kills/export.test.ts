@@ -10,7 +10,7 @@ import { TestS3 } from '@embedmill/sources/test-s3';
 import { Embedmill, ndjson, runCli, uniqueName } from '../embedmill.ts';
 import { expectRefused } from './refused-arguments.ts';
 
-/** Documents and vectors out again, through all processes, with the command line as the user. */
+/** Exports of documents and vectors, through all processes, with the command line as the client. */
 const PROFILE = {
   model: 'static-minilm-256',
   sparse: { bm25: {} },
@@ -62,7 +62,7 @@ async function exported(name: string, ...options: string[]): Promise<Buffer> {
   return readFile(path);
 }
 
-test('documents come out as they went in, and going in again they embed nothing', async () => {
+test('documents are exported as they were submitted, and submitting them again embeds nothing', async () => {
   const file = await exported('documents.ndjson');
   const rows = linesOf(file.toString('utf8')).sort(byId);
   expect(rows).toEqual(
@@ -72,7 +72,7 @@ test('documents come out as they went in, and going in again they embed nothing'
   expect(again).toMatchObject({ documents: documents.length, skipped: documents.length, tokens: 0 });
 });
 
-test('a filter chooses, gzip packs', async () => {
+test('a filter selects documents, and gzip compresses', async () => {
   const file = await exported('odd.ndjson.gz', '--filter', '{"field":"tag","eq":"odd"}');
   const rows = linesOf(gunzipSync(file).toString('utf8'));
   expect(rows.map(({ id }) => id).sort()).toEqual(
@@ -80,7 +80,7 @@ test('a filter chooses, gzip packs', async () => {
   );
 });
 
-test('Parquet has a row a point, with the vectors that are stored', async () => {
+test('Parquet has a row per point, with the stored vectors', async () => {
   const file = await exported('points.parquet', '--vectors');
   const rows = await parquetReadObjects({ file: Uint8Array.from(file).buffer });
   const stored = new Map<string, Float32Array>();
@@ -103,8 +103,8 @@ test('Parquet has a row a point, with the vectors that are stored', async () => 
   }
 });
 
-test('what was exported with its vectors moves in without being embedded, and is found the same', async () => {
-  // Else the average length would be measured on another sample of the documents.
+test('an export with vectors is imported without embedding, and searches find the same', async () => {
+  // Otherwise the average length would be measured on another sample of the documents.
   const sparse = { bm25: { averageLength: 20 } };
   const single = { ...PROFILE, sparse, chunking: { mode: 'document' } };
   const from = await mill.collection('move-from', single);
@@ -119,13 +119,13 @@ test('what was exported with its vectors moves in without being embedded, and is
   for (const mode of ['dense', 'sparse']) {
     const query = { query: 'sentence 3 of 101', mode, limit: 20, filter: { field: 'tag', eq: 'odd' } };
     const [before, after] = [await mill.search(from, query), await mill.search(to, query)];
-    // Ties come in the order of points' ids, which the collection's name is in.
+    // Ties are broken by point id, which depends on the collection's name.
     expect(after.map(({ score }) => score)).toEqual(before.map(({ score }) => score));
     expect(after[0]).toMatchObject({ id: 'd101', metadata: before[0]?.metadata });
   }
 });
 
-test('a vector that cannot be the collection’s fails its document, and no other', async () => {
+test('a vector that does not fit the collection fails only its own document', async () => {
   const own = await mill.collection('own-vectors', { model: 'static-minilm-256' });
   const good = Array.from({ length: 256 }, (_, n) => n - 100);
   const job = await mill.finished(
@@ -151,7 +151,7 @@ test('a vector that cannot be the collection’s fails its document, and no othe
   expect(reports[0]?.['message']).toContain('3 numbers');
 });
 
-test('the server writes to a bucket, where it may', async () => {
+test('the server writes to a bucket that it may use', async () => {
   const to = `s3://${s3.bucket}/out/all.parquet`;
   expect((await mill.cli('export', collection, '--to', to)).code).toBe(0);
   const client = new S3Client({
@@ -174,7 +174,7 @@ test('the server writes to a bucket, where it may', async () => {
 });
 
 test.each(['ndjson', 'parquet'])(
-  'an export as %s that all processes were killed in is whole',
+  'an export as %s is complete although all processes were killed',
   async (format) => {
     const many = await mill.collection(`export-many-${format}`, { model: 'static-minilm-256' });
     const lines = Array.from({ length: 6000 }, (_, n) => ({ id: `m${n}`, text: `ship number ${n}` }));
@@ -192,7 +192,7 @@ test.each(['ndjson', 'parquet'])(
     const file = await (await mill.call(`/api/v1/jobs/${job.id}/output`)).arrayBuffer();
     const rows =
       format === 'parquet' ? await parquetReadObjects({ file }) : linesOf(Buffer.from(file).toString());
-    // Each once.
+    // Each exactly once.
     const read = rows.map(({ id, text }) => ({ id, text }));
     expect(read.sort(byId)).toEqual(lines.toSorted(byId));
   },
@@ -210,7 +210,7 @@ describe('the file', () => {
     expect(whole.length).toBe(job.output?.bytes);
   });
 
-  test('comes in ranges, and says when there is none', async () => {
+  test('is served in ranges, and an invalid range is refused', async () => {
     for (const [range, start, end] of [
       ['bytes=10-19', 10, 20],
       [`bytes=${whole.length - 5}-`, whole.length - 5, whole.length],
@@ -228,7 +228,7 @@ describe('the file', () => {
     expect((await output({ range: 'bytes=0-1,5-6' })).status).toBe(200);
   });
 
-  test('of which a download has the start is fetched from there on', async () => {
+  test('is downloaded from where an earlier download stopped', async () => {
     const path = join(folder, 'resumed.ndjson');
     await writeFile(`${path}.${job.id}.partial`, whole.subarray(0, 1000));
     const { code } = await mill.cli('export', collection, '--to', path, '--job', job.id);
@@ -236,14 +236,14 @@ describe('the file', () => {
     expect((await readFile(path)).equals(whole)).toBe(true);
   });
 
-  test('is not there of a job that is no export, nor of one that was cancelled', async () => {
+  test('does not exist for a job that is not an export, nor for a cancelled one', async () => {
     const { jobs } = await mill.json<{ jobs: Job[] }>(`/api/v1/jobs?collection=${collection}`);
     const upload = jobs.find(({ source }) => source === 'upload');
     expect((await mill.call(`/api/v1/jobs/${upload?.id}/output`)).status).toBe(404);
     expect((await mill.call(`/api/v1/jobs/${job.id}/retry`, { method: 'POST' })).status).toBe(409);
   });
 
-  test('of an empty collection is empty, and still a file', async () => {
+  test('of an empty collection is an empty, valid file', async () => {
     const empty = await mill.collection('export-empty', PROFILE);
     const path = join(folder, 'empty.parquet');
     expect((await mill.cli('export', empty, '--to', path, '--vectors')).code).toBe(0);
@@ -255,7 +255,7 @@ describe('the file', () => {
   });
 });
 
-test('what cannot be exported is said before anything is done', async () => {
+test('what cannot be exported is reported before anything is done', async () => {
   await expectRefused(mill, 'export', [
     [['nosuch', '--to', join(folder, 'x.ndjson')], 'there is no collection'],
     [[collection, '--to', join(folder, 'x.txt')], 'must end in'],

@@ -3,8 +3,8 @@ import type { Collection, Job } from '@embedmill/jobs';
 import { childrenOf, Embedmill, uniqueName } from '../embedmill.ts';
 
 /**
- * kill -9 in mid-job, of each process in turn: the job ends with every document stored once, with exact counts,
- * and nobody does anything.
+ * kill -9 of each process in turn, during a job: the job ends with every document stored once and with exact counts,
+ * without any intervention.
  */
 const DOCUMENTS = 2000;
 let mill: Embedmill;
@@ -31,7 +31,7 @@ const EXACT = {
   duplicates: 0,
 };
 
-/** That of the collection, in all that is kept of it: the jobs' tokens, whatever was killed. */
+/** The usage of the collection, from all kept records, is exactly the jobs' tokens, whatever was killed. */
 async function expectUsage(name: string, { done, tokens }: Job): Promise<void> {
   const { rows } = await mill.json<{ rows: { collection: string; documents: number; tokens: number }[] }>(
     '/api/v1/usage?groupBy=collection',
@@ -45,7 +45,7 @@ async function points(name: string): Promise<number> {
 }
 
 test.each(['worker', 'engine', 'api', 'store'] as const)(
-  'kill -9 of the %s loses and doubles nothing',
+  'kill -9 of the %s loses and duplicates nothing',
   async (victim) => {
     const name = uniqueName(`kill-${victim}`);
     await mill.json('/api/v1/collections', { name });
@@ -54,7 +54,7 @@ test.each(['worker', 'engine', 'api', 'store'] as const)(
       await mill.underWay(job);
       const { processes } = await mill.state();
       const pid = victim === 'engine' ? (await childrenOf(processes.worker))[0] : processes[victim];
-      // With a Qdrant of its own there is no store process to kill.
+      // With an external Qdrant, there is no store process to kill.
       if (typeof pid === 'number') process.kill(pid, 'SIGKILL');
       const ended = await mill.finished(job);
       expect(ended).toMatchObject(EXACT);
@@ -66,7 +66,7 @@ test.each(['worker', 'engine', 'api', 'store'] as const)(
   },
 );
 
-test('kill -9 of everything at once loses and doubles nothing, once it is started again', async () => {
+test('kill -9 of everything at once loses and duplicates nothing after a restart', async () => {
   const name = uniqueName('kill-all');
   await mill.json('/api/v1/collections', { name });
   try {

@@ -10,11 +10,11 @@ import type { Job } from '@embedmill/jobs';
 import { Embedmill, ndjson } from '../embedmill.ts';
 
 /**
- * The order of acceptance decides: jobs of different sizes over the same ids, deletions and retries, all under way at once,
- * while processes are killed, leave what they would leave one after another.
+ * The order of acceptance decides: jobs of different sizes over the same ids, deletions and retries, all under way at
+ * once while processes are killed, leave the same documents as if they had run one after another.
  */
 const PRELOAD = fileURLToPath(new URL('../faults/faulty-engine.preload.ts', import.meta.url));
-/** A word that crashes the engine, while it is told to. */
+/** A word that crashes the engine while crashing is enabled. */
 const CRASH = 'poison\u110e';
 
 interface Line {
@@ -22,7 +22,7 @@ interface Line {
   text: string;
 }
 
-/** What one submission or deletion does to documents. */
+/** The effect of one submission or deletion on documents. */
 type Change = { job: Job; lines: Line[] } | { deleted: string };
 
 interface Chunk {
@@ -67,7 +67,7 @@ describe.each(['the embedded store', 'Qdrant (a fake one)'])('in %s', (where) =>
     return (await response.json()) as { chunks: Chunk[] };
   }
 
-  /** A document's text as its chunks have it; says so where they do not fit together. */
+  /** A document's text, joined from its chunks; reports chunks that do not fit together. */
   async function textOf(name: string, id: string): Promise<string | undefined> {
     const chunks = (await document(name, id))?.chunks;
     if (chunks === undefined) return undefined;
@@ -79,7 +79,7 @@ describe.each(['the embedded store', 'Qdrant (a fake one)'])('in %s', (where) =>
     return text;
   }
 
-  test('of a document that two jobs have, that of the later one stays, however much longer the earlier one takes', async () => {
+  test('if two jobs have the same document, the later job’s stays, however much longer the earlier job takes', async () => {
     const name = await mill.collection('later');
     const filler = Array.from({ length: 299 }, (_, n) => ({ id: `d${n}`, text: sentence(n, 12) }));
     const earlier = await mill.submit(name, ndjson([...filler, { id: 'X', text: 'OLD' }]));
@@ -91,7 +91,7 @@ describe.each(['the embedded store', 'Qdrant (a fake one)'])('in %s', (where) =>
     expect(await textOf(name, 'X')).toBe('NEW');
   });
 
-  test('what is deleted while an older job still runs stays deleted', async () => {
+  test('a document that is deleted while an older job still runs stays deleted', async () => {
     const name = await mill.collection('deleted');
     const filler = Array.from({ length: 299 }, (_, n) => ({ id: `d${n}`, text: sentence(n, 12) }));
     const job = await mill.submit(name, ndjson([...filler, { id: 'X', text: 'OLD' }]));
@@ -117,7 +117,7 @@ describe.each(['the embedded store', 'Qdrant (a fake one)'])('in %s', (where) =>
     expect(await textOf(name, 'd2')).toBeUndefined();
   });
 
-  test('a snapshot leaves what it has, also where processes die; a dry run says so before', async () => {
+  test('a snapshot leaves exactly its documents, even if processes die; a dry run predicts it', async () => {
     const name = await mill.collection('snapshot');
     const documents = (ids: string[], turn: number) =>
       ndjson(ids.map((id) => ({ id, text: `${id} ${turn}` })));
@@ -155,7 +155,7 @@ describe.each(['the embedded store', 'Qdrant (a fake one)'])('in %s', (where) =>
     expect(idsOf('added')).toEqual(['new1', 'new2']);
     expect(idsOf('changed')).toEqual(['d0', 'd1']);
     expect(idsOf('gone')).toEqual(ids.slice(500).toSorted());
-    // It has changed nothing.
+    // The dry run has changed nothing.
     expect(await textOf(name, 'd0')).toBe('d0 0');
     expect(await textOf(name, 'd899')).toBe('d899 0');
     const job = await submit(documents(next, 1), mode);
@@ -199,7 +199,7 @@ describe.each(['the embedded store', 'Qdrant (a fake one)'])('in %s', (where) =>
         const shared = ids
           .filter(() => randomInt(2) === 0)
           .map((id) => {
-            // Of one chunk, or of several; and some crash the engine for now.
+            // Texts of one chunk or several; some crash the engine for now.
             const bad = randomInt(8) === 0 ? `${CRASH} ` : '';
             return { id, text: `${bad}${sentence(turn, randomInt(2) === 0 ? 8 : 500)}` };
           });
@@ -229,7 +229,7 @@ describe.each(['the embedded store', 'Qdrant (a fake one)'])('in %s', (where) =>
           reports.map(({ id }) => String(id)),
         );
     }
-    // The earliest job is tried again last: what it brings is old by then.
+    // The earliest job is retried last: by then its documents are outdated.
     const retried = [...failed.keys()].toReversed().slice(1);
     for (const job of retried) {
       const again = await mill.json<Job>(`/api/v1/jobs/${job.id}/retry`, {});
@@ -278,7 +278,7 @@ describe.each(['the embedded store', 'Qdrant (a fake one)'])('in %s', (where) =>
 
 const WORDS = 'river bank money stone cloud engine table light green seven under walk'.split(' ');
 
-/** So many words, whose first says which turn they are of. */
+/** A text of this many words; the first one tells which turn it belongs to. */
 function sentence(turn: number, words: number): string {
   const of = Array.from({ length: words }, () => WORDS[randomInt(WORDS.length)]);
   return `version ${turn}: ${of.join(' ')}.`;

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { Embedmill } from '../embedmill.ts';
 
-/** Runs a command with each list of arguments: each must fail, and say why. */
+/** Runs a command with each list of arguments: each must fail and say why. */
 export async function expectRefused(
   mill: Embedmill,
   command: string,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Embedmill, uniqueName } from '../embedmill.ts';
 
-/** A large file on its way to a server that is killed meanwhile, by the command line. */
+/** The command line uploads a large file to a server that is killed meanwhile. */
 const DOCUMENTS = 2000;
 const FILLER = 'f'.repeat(24_000);
 const MB = 1024 * 1024;
@@ -15,7 +15,7 @@ let mill: Embedmill;
 let folder: string;
 let file: string;
 let proxy: Server;
-/** Bytes that came from the client, and what is done once so many have come. */
+/** Bytes received from the client, and what to do once this many have come. */
 let received = 0;
 let cut: { at: number; act: () => void } | undefined;
 
@@ -49,7 +49,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Passes on what comes, and that it ends. */
+/** Forwards data and its end. */
 function pass(from: Socket, to: Socket): void {
   from.on('error', () => to.destroy()).on('close', () => to.destroy());
   from.pipe(to);
@@ -66,7 +66,7 @@ async function cli(...args: string[]): Promise<Record<string, unknown>> {
 
 const killApi = (pid: number) => () => void process.kill(pid, 'SIGKILL');
 
-test('an API that is killed in mid-upload costs no more than the part that was under way', async () => {
+test('an API killed during an upload costs no more than the part in flight', async () => {
   const name = uniqueName('resumed');
   await mill.json('/api/v1/collections', { name });
   const { processes } = await mill.state();
@@ -81,7 +81,7 @@ test('an API that is killed in mid-upload costs no more than the part that was u
   await mill.call(`/api/v1/collections/${name}`, { method: 'DELETE' });
 });
 
-test('so does a file that is embedded to a file', async () => {
+test('the same holds for embedding to a file', async () => {
   const { processes } = await mill.state();
   cut = { at: 40 * MB, act: killApi(processes.api) };
   const to = join(folder, 'vectors.ndjson');

@@ -1,6 +1,6 @@
 import { projectTests } from '../suite/project.ts';
 
-// Jobs whose processes are killed, and what is then stored: minutes, not part of `npm test`.
+// Jobs whose processes are killed, and what is stored afterwards: takes minutes, not part of `npm test`.
 export default projectTests({
   root: import.meta.dirname,
   include: ['*.test.ts'],

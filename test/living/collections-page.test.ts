@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Alias } from '@embedmill/vector-store';
 import { Embedmill, ndjson } from '../embedmill.ts';
 
-/** The commands of docs/collections.md, as they are written there, in a shell, one after another: each does what the page says. */
+/** The commands of docs/collections.md, run as written in a shell, one after another: each does what the page says. */
 const PAGE = fileURLToPath(new URL('../../docs/collections.md', import.meta.url));
 const BIN = fileURLToPath(new URL('../../apps/cli/bin/embedmill.js', import.meta.url));
 
@@ -29,7 +29,7 @@ interface Ended {
   stderr: string;
 }
 
-/** Runs a line in a shell in which `npx` runs what is built here. */
+/** Runs a line in a shell whose `npx` runs the local build. */
 async function inShell(line: string): Promise<Ended> {
   const script = `npx() { shift; ${JSON.stringify(process.execPath)} ${JSON.stringify(BIN)} "$@"; }; ${line}`;
   const env = { ...process.env, EMBEDMILL_URL: (await mill.state()).url };
@@ -60,7 +60,7 @@ const counted = async (collection: string) =>
 const isThere = async (collection: string, id: string): Promise<boolean> =>
   (await mill.call(`/api/v1/collections/${collection}/documents/${id}`)).status === 200;
 
-/** What the job that `submit --wait` or `delete` ended with came to, as the API has it. */
+/** The final state, from the API, of the job of `submit --wait` or `delete`. */
 async function lastJob(): Promise<Record<string, unknown>> {
   const { jobs } = await mill.json<{ jobs: Record<string, unknown>[] }>('/api/v1/jobs?limit=1');
   return mill.finished(jobs[0] as { id: string }) as never;
@@ -103,7 +103,7 @@ const STEPS: [command: string, does: (ended: Ended) => Promise<void>][] = [
     'submit export.ndjson -c books --sync --source-name catalogue --wait',
     async () => {
       expect(await lastJob()).toMatchObject({ mode: 'snapshot', stored: 4, gone: 0 });
-      // A night later, one of them is gone; the documents of others stay.
+      // The next night, one of them is gone; the documents of other sources stay.
       await writeFile(join(folder, 'export.ndjson'), ndjson(CATALOGUE.slice(1)));
       await inShell('npx embedmill submit export.ndjson -c books --sync --source-name catalogue --wait');
       expect(await lastJob()).toMatchObject({ stored: 0, skipped: 3, gone: 1 });
@@ -156,7 +156,7 @@ const CATALOGUE = Array.from({ length: 4 }, (_, n) => ({
   text: `The card of ${n} whales.`,
 }));
 
-test('what the page says is what its commands do', async () => {
+test('the page’s commands do what the page says', async () => {
   await writeFile(join(folder, 'books.ndjson'), ndjson(BOOKS));
   await writeFile(join(folder, 'gone.txt'), 'gone-1\ngone-2\n');
   await writeFile(join(folder, 'export.ndjson'), ndjson(CATALOGUE));
@@ -172,7 +172,7 @@ test('what the page says is what its commands do', async () => {
     expect(ended, `${command}: ${ended.stdout}${ended.stderr}`).toMatchObject({ code: 0 });
     await does(ended);
   }
-  // And what stands in its sentences.
+  // The statements in its prose hold, too.
   const ended = await inShell('npx embedmill export books --to books.parquet');
   expect(ended, ended.stderr).toMatchObject({ code: 0 });
   expect((await readFile(join(folder, 'books.parquet'))).subarray(0, 4).toString()).toBe('PAR1');

@@ -4,7 +4,7 @@ import { NESTED } from '../../apps/api/src/testing/fake-worker.ts';
 import { ndjson } from '../embedmill.ts';
 import { startMill, type Mill } from './mill.ts';
 
-/** A collection comes to other chunks and other sparse schemes beside itself, while it is written to. */
+/** A collection is copied into another one with other chunks and sparse schemes while it is written to. */
 let mill: Mill;
 beforeAll(async () => {
   mill = await startMill();
@@ -28,7 +28,7 @@ async function begun(name: string, into: string, profile: object): Promise<Job> 
 const stored = async (collection: string, documents: object[]): Promise<Job> =>
   mill.finished(await mill.submitted(collection, ndjson(documents)));
 
-/** All that is stored of each document, but for who wrote it. */
+/** Everything stored of each document, except which job wrote it. */
 async function contentsOf(name: string): Promise<object[]> {
   const points = await mill.store.scanPoints(name as CollectionName, { limit: 10_000 });
   return points
@@ -44,7 +44,7 @@ async function contentsOf(name: string): Promise<object[]> {
 }
 
 const sentence = (n: number): string => `Whale ${n * 7} swam to island ${n * 13} with ${n % 5} others.`;
-/** White space of all kinds, also where chunks may end. */
+/** White space of all kinds, also at possible ends of chunks. */
 const GAPS = [' ', '  ', '\n', '\n\n', ' \t', '\r\n\r\n', '\u3000'];
 const text = (from: number, sentences: number): string =>
   `${from % 3 === 0 ? '\n ' : ''}${Array.from(
@@ -59,7 +59,7 @@ const documentOf = (n: number, version = 0) => ({
 });
 const documents = Array.from({ length: 60 }, (_, n) => documentOf(n));
 
-test('another chunking and BM25 beside what there is: filled, cut over, rolled back, ended', async () => {
+test('a copy with other chunks and BM25 is filled, switched over to, rolled back, and ended', async () => {
   await created('books-1', { chunking: COARSE });
   await created('fresh', { chunking: FINE, sparse: { bm25: {} } });
   await mill.json('PUT', '/api/v1/aliases/books', { collection: 'books-1' });
@@ -74,7 +74,7 @@ test('another chunking and BM25 beside what there is: filled, cut over, rolled b
   });
   expect(await contentsOf('books-2')).toEqual(await contentsOf('fresh'));
 
-  // Changed, new, and deleted ones reach both, whichever of them is named.
+  // Changed, new and deleted documents reach both collections, whichever of them is named.
   const changed = [documentOf(3, 1), documentOf(100)];
   expect(await stored('books', changed)).toMatchObject({ stored: 2 });
   expect(await stored('books-2', [documentOf(4, 1)])).toMatchObject({ stored: 1 });
@@ -94,7 +94,7 @@ test('another chunking and BM25 beside what there is: filled, cut over, rolled b
   expect(back).toMatchObject({ status: 200, body: { name: 'books-1', documents: 59 } });
   const ended = () => mill.json('DELETE', '/api/v1/collections/books/migration');
   await mill.json('POST', '/api/v1/collections/books/migration/exchange');
-  // Named by the collection that clients do not use any more, it would take away the other.
+  // Named by the collection that clients no longer use, it would remove the other one.
   const wrong = await mill.json('DELETE', '/api/v1/collections/books-1/migration');
   expect(wrong).toMatchObject({ status: 409, body: { code: 'migration_state' } });
   expect(await ended()).toMatchObject({ status: 200, body: { name: 'books-2', documents: 59 } });
@@ -108,7 +108,7 @@ async function textOf(name: string, id: string): Promise<string | undefined> {
   return (body as { text?: string }).text;
 }
 
-test('where only sparse vectors are other, no dense one is computed', async () => {
+test('if only sparse vectors differ, no dense vector is computed', async () => {
   await created('plain', { chunking: COARSE });
   await stored('plain', documents);
   const before = mill.tokens;
@@ -118,13 +118,13 @@ test('where only sparse vectors are other, no dense one is computed', async () =
   expect(mill.tokens).toBe(before);
   const words = await mill.store.scanPoints('worded' as CollectionName, { limit: 1000 });
   expect(words.every(({ sparse }) => (sparse?.bm25?.indices.length ?? 0) > 0)).toBe(true);
-  // Cut the same, the one is made of the other, and each chunk is embedded once.
+  // Since the chunks are the same, each is embedded once and copied to the other collection.
   const tokens = mill.tokens;
   const added = await stored('plain', [documentOf(200)]);
   expect(mill.tokens - tokens).toBe(added.tokens);
 });
 
-test('a copy that was cancelled is not cut over to; begun again it goes on; given up, nothing of it is left', async () => {
+test('a cancelled copy cannot be switched over to, continues when started again, and leaves nothing when given up', async () => {
   await created('long', { chunking: COARSE });
   await mill.json('PUT', '/api/v1/aliases/live', { collection: 'long' });
   await stored('live', documents);
@@ -154,13 +154,13 @@ test('a copy that was cancelled is not cut over to; begun again it goes on; give
   expect((await mill.json('GET', '/api/v1/collections/longer')).status).toBe(404);
 });
 
-test('the vectors that a migration added are known by their hashes: what changes afterwards is embedded alone', async () => {
+test('the vectors of a migration are known by their hashes, so later changes embed only what changed', async () => {
   await created('shrinking', { chunking: COARSE });
   await stored('shrinking', documents);
   const path = '/api/v1/collections/shrinking/migration';
   const { body } = await mill.json('POST', path, { model: NESTED.name, dims: 4 });
   expect(await mill.finished((body as { job: Job }).job)).toMatchObject({ state: 'completed', failed: 0 });
-  // While there are two, one edit costs one chunk of each.
+  // While there are two vectors, one edit costs one chunk for each.
   const edited = (n: number) => ({ ...documentOf(n), text: `${documentOf(n).text} ${sentence(999)}` });
   const both = await stored('shrinking', [edited(4)]);
   expect(both.chunks - both.reused).toBe(1);
@@ -173,7 +173,7 @@ test('the vectors that a migration added are known by their hashes: what changes
   expect(job.tokens).toBeLessThan(64);
 });
 
-test('what was deleted before a copy began is not brought back into it by a job that is older still', async () => {
+test('a document that was deleted before a copy began is not restored in the copy by an even older job', async () => {
   await created('deleted', { chunking: COARSE });
   await stored('deleted', documents.slice(0, 3));
   const { promise: held, resolve: release } = Promise.withResolvers<void>();

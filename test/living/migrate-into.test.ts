@@ -5,7 +5,7 @@ import type { Job } from '@embedmill/jobs';
 import type { Alias } from '@embedmill/vector-store';
 import { Embedmill, ndjson, uniqueName } from '../embedmill.ts';
 
-/** Other chunks and other sparse schemes for a living collection, by the commands that do it, with real models. */
+/** Migrates a living collection to other chunks and sparse schemes, with the real commands and real models. */
 let mill: Embedmill;
 beforeAll(async () => {
   mill = await Embedmill.up();
@@ -32,7 +32,7 @@ interface Row {
   dense: number[];
 }
 
-/** All chunks with their vectors, as an export has them, but for what tells who wrote them. */
+/** All chunks with their vectors, as exported, except which job wrote them. */
 async function exported(collection: string): Promise<Row[]> {
   const file = join(mill.data, `${collection}.ndjson`);
   await succeeds('export', collection, '--to', file, '--vectors');
@@ -44,7 +44,7 @@ async function exported(collection: string): Promise<Row[]> {
   return rows.sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
 }
 
-/** Runs a command to its good end, and gives what it says as JSON. */
+/** Runs a command that must succeed, and returns its JSON. */
 async function succeeds<T>(...args: string[]): Promise<T> {
   const { code, stdout, stderr } = await mill.cli(...args, '--json');
   expect(code, `${args.join(' ')}: ${stdout}${stderr}`).toBe(0);
@@ -59,7 +59,7 @@ const named = async (collection: string) =>
     profile: { sparse: Record<string, object> };
   }>(`/api/v1/collections/${collection}`);
 
-/** A collection under an alias, with documents of two tenants. */
+/** A collection behind an alias, with documents of two tenants. */
 async function filled(count: number): Promise<{ alias: string; first: string; second: string }> {
   const alias = uniqueName('books');
   const [first, second] = [`${alias}-1`, `${alias}-2`];
@@ -73,7 +73,7 @@ async function filled(count: number): Promise<{ alias: string; first: string; se
   return { alias, first, second };
 }
 
-test('other chunks and sparse schemes: the copy is what a fresh collection is, is cut over to, and back, and stays', async () => {
+test('a copy with other chunks and sparse schemes equals a fresh collection, and searches switch to it, back, and to it for good', async () => {
   const { alias, first, second } = await filled(120);
   const changes = ['--chunk-size', '48', '--overlap', '0', '--sparse', 'bm25,splade'];
   const job = await succeeds<{ state: string; stored: number; failed: number }>(
@@ -82,11 +82,11 @@ test('other chunks and sparse schemes: the copy is what a fresh collection is, i
   expect(job).toMatchObject({ state: 'completed', stored: 121, failed: 0 });
   expect(await named(alias)).toMatchObject({ name: first, documents: 121 });
 
-  // Both get what comes; the one that is begun anew is what both are to be like.
+  // Both get new documents; a freshly filled collection is what both should equal.
   await mill.finished(await mill.submit(alias, ndjson(documents(40, 50))));
   await succeeds('delete', alias, 'd50', 'd51');
   const fresh = `${alias}-fresh`;
-  // By the same average length as the copy, which each collection takes from the first documents that it gets.
+  // With the same average length as the copy: otherwise each collection takes it from its first documents.
   const { profile, averageLength } = await named(second);
   const bm25 = { ...profile.sparse['bm25'], averageLength };
   await mill.json('/api/v1/collections', {
@@ -129,12 +129,12 @@ test('other chunks and sparse schemes: the copy is what a fresh collection is, i
   });
 });
 
-test('cancelled in the middle it is refused to cut over; the same command goes on, and passes over what is there', async () => {
+test('a copy cancelled in the middle cannot be switched over to; the same command continues it and skips what is there', async () => {
   const { alias, first, second } = await filled(2000);
   const command = ['migrate', alias, '--into', second, '--chunk-size', '32', '--overlap', '0'];
   const { job: id } = await succeeds<{ job: string }>(...command);
   await mill.underWay({ id });
-  // Else the job could end while the command that cancels it starts.
+  // Otherwise the job could end while the command that cancels it starts.
   await mill.call('/api/v1/queue/pause', { method: 'POST' });
   await succeeds('cancel', id);
   const cancelled = await mill.finished({ id });
@@ -145,7 +145,7 @@ test('cancelled in the middle it is refused to cut over; the same command goes o
   const refused = await mill.cli('migrate', alias, '--exchange');
   expect(refused.code).toBe(1);
   expect(refused.stderr).toContain(`${second} does not have all documents of ${first} yet`);
-  // Meanwhile both are written to.
+  // Meanwhile, both are written to.
   await mill.finished(await mill.submit(alias, ndjson([{ id: 'late', text: sentence(1) }])));
 
   const again = await succeeds<Pick<Job, 'state' | 'stored' | 'skipped' | 'failed'>>(...command, '--wait');
@@ -156,7 +156,7 @@ test('cancelled in the middle it is refused to cut over; the same command goes o
   expect(await named(alias)).toMatchObject({ name: second, documents: 2002 });
   await succeeds('migrate', alias, '--end');
 
-  // Given up before it was cut over, nothing of a copy is left.
+  // A copy that is given up before the switch leaves nothing.
   const third = `${alias}-3`;
   await succeeds('migrate', alias, '--into', third, '--no-chunking');
   await mill.until('it is given up', async () => (await mill.cli('migrate', alias, '--end')).code === 0);

@@ -26,22 +26,22 @@ const LOCK_MS = 5000;
 const NO_PICTURE = { image: undefined, video: undefined, tenant: DEFAULT_TENANT };
 
 /**
- * A whole embedmill in one process, for tests that run hundreds of jobs: the real API, queue, Redis, dispatcher, spool and
- * store, and the worker's real walk with a real tokenizer. Only vectors are made by arithmetic on the tokens: equal tokens
- * give equal vectors, and others others.
+ * A whole embedmill in one process, for tests that run hundreds of jobs: the real API, queue, Redis, dispatcher, spool
+ * and store, and the worker's real walk with a real tokenizer. Only the vectors are made by arithmetic on the tokens:
+ * equal tokens give equal vectors, and different tokens different ones.
  */
 export interface Mill extends TestApi {
-  /** The store, as the worker has it. */
+  /** The store, as the worker uses it. */
   store: VectorStore;
-  /** Tokens that were run through the model so far. */
+  /** Tokens run through the model so far. */
   readonly tokens: number;
-  /** The walk of each shard from now on, in the place of the worker's own: it may be cut off, and run again. */
+  /** From now on, replaces the worker's walk of each shard: the walk may be cut off or repeated. */
   walkBy(walk: (shard: Shard, walk: Walk) => Promise<ShardResult>): void;
-  /** The points that a document is to have, computed anew: what of them its text and metadata decide. */
+  /** The expected points of a document, computed afresh: the part that its text and metadata determine. */
   pointsOf(document: PlainDocument | undefined, chunking: Chunking): Promise<PlainPoint[]>;
-  /** Ends the dispatcher in whatever it does; another one goes on. */
+  /** Ends the dispatcher in the middle of its work; another one takes over. */
   killDispatcher(): Promise<void>;
-  /** @param query of the request, as `?mode=snapshot` */
+  /** @param query of the request, such as `?mode=snapshot` */
   submitted(collection: string, body: string, query?: string): Promise<Job>;
   finished(job: Pick<Job, 'id'>): Promise<Job>;
 }
@@ -61,7 +61,7 @@ export interface PlainPoint {
   dense: number[];
 }
 
-/** The worker's walk, over a store of the test's choice. */
+/** The worker's walk, on a store that the test chooses. */
 export type Walk = (store?: VectorStore) => Promise<ShardResult>;
 
 export async function startMill(options: Parameters<typeof startTestApi>[0] = {}): Promise<Mill> {
@@ -160,7 +160,7 @@ async function startWorker(api: TestApi): Promise<Mill> {
   };
 }
 
-/** Gives each sequence a vector that depends on its tokens alone. */
+/** Gives each sequence a vector that depends only on its tokens. */
 class ArithmeticEngine implements Engine {
   readonly outputs = ['dense'] as const;
   readonly capacity = 2;

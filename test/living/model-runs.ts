@@ -5,7 +5,7 @@ import { startMill, type Mill } from './mill.ts';
 import type { Version } from './model.ts';
 import { Run, type Fate } from './run.ts';
 
-/** How often the dispatcher dies, whatever it is at. */
+/** How often the dispatcher dies, whatever it is doing. */
 const KILL_MS = 15_000;
 
 const ids = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
@@ -61,11 +61,11 @@ const commands = fc.commands(
 );
 
 /**
- * Whatever is submitted, deleted, retried, cancelled, copied and moved, in whatever order workers come to it, and wherever
- * workers and dispatchers die: a collection holds what it would hold had all of it been done one after another.
+ * Documents are submitted, deleted, retried, cancelled, copied and moved; workers take shards in any order, and workers
+ * and dispatchers die anywhere. A collection must hold what it would hold if everything had run one after another.
  *
- * @param open the store; none for the embedded one
- * @param atOnce runs at the same time, for most of each is waiting
+ * @param open opens the store; undefined means the embedded one
+ * @param atOnce how many runs are in progress at the same time, because most of each is waiting
  */
 export function testModel(
   open: () => Promise<VectorStore | undefined>,
@@ -83,7 +83,7 @@ export function testModel(
       const run = runs.get(shard.collection.name.split('-')[0] ?? '');
       return run === undefined ? walk() : run.walk(shard, walk);
     });
-    // Jobs that it has in hand go on some two seconds later.
+    // Its jobs continue some two seconds later.
     killing = setInterval(() => void mill.killDispatcher(), KILL_MS);
   });
   afterAll(async () => {
@@ -91,7 +91,7 @@ export function testModel(
     await mill?.close();
   });
 
-  test('what is stored is what was accepted last', async () => {
+  test('the store holds what was accepted last', async () => {
     const model = fc.asyncProperty(
       fc.array(fate, { minLength: 1, maxLength: 8 }),
       commands,

@@ -1,6 +1,6 @@
 import type { Job } from '@embedmill/jobs';
 
-/** A document as someone submitted it. */
+/** A document as submitted. */
 export interface Value {
   id: string;
   text: string;
@@ -8,29 +8,29 @@ export interface Value {
   metadata: { n: number; poison?: boolean };
 }
 
-/** What a submission says of a document; no value: it is deleted. */
+/** A submission's version of a document; without a value, it is deleted. */
 export interface Version {
   id: string;
   value: Value | undefined;
 }
 
 interface Entry extends Version {
-  /** The job that said so; none of a single deletion. */
+  /** The job of this version; undefined for a single deletion. */
   job: string | undefined;
-  /** Its place in the order of acceptance: that of its submission, also where it was tried again. */
+  /** Its position in the order of acceptance: that of its submission, even if it was retried. */
   place: number;
-  /** `failed`: it had no say; `uncertain`: it may have had one. */
+  /** `failed`: it had no effect; `uncertain`: it may have had one. */
   state: 'decided' | 'failed' | 'uncertain';
 }
 
-/** A deletion of all documents of which something holds. */
+/** A deletion of all documents that match a condition. */
 interface Sweep {
   place: number;
   holds: (value: Value) => boolean;
 }
 
 /**
- * What a collection is to hold, by all that was accepted for it, as if it had run one after another in the order of
+ * What a collection must hold: the effect of everything that was accepted for it, one after another in the order of
  * acceptance.
  */
 export class CollectionModel {
@@ -42,7 +42,7 @@ export class CollectionModel {
     return [...new Set(this.#entries.map(({ id }) => id))];
   }
 
-  /** Of a document that comes twice, the later line counts; one that bears a poison fails. */
+  /** If a document is repeated, the later line counts; a document with a poison fails. */
   submitted({ id: job }: Pick<Job, 'id'>, versions: readonly Version[]): void {
     this.#place += 1;
     for (const version of new Map(versions.map((one) => [one.id, one])).values()) {
@@ -51,7 +51,7 @@ export class CollectionModel {
     }
   }
 
-  /** What the submission does not have is deleted. */
+  /** Documents that the submission does not have are deleted. */
   synced(job: Pick<Job, 'id'>, versions: readonly Version[]): void {
     const had = new Set(versions.map(({ id }) => id));
     this.submitted(job, versions);
@@ -74,17 +74,17 @@ export class CollectionModel {
       if (entry.job === job && entry.state === 'decided') entry.state = 'uncertain';
   }
 
-  /** What failed of the job was tried again, and nothing failed. */
+  /** The failed documents of the job were retried, and none failed again. */
   retried(job: string): void {
     for (const entry of this.#entries)
       if (entry.job === job && entry.state === 'failed') entry.state = 'decided';
   }
 
-  /** What may be stored of a document. */
+  /** The values of a document that may be stored. */
   possible(id: string): (Value | undefined)[] {
     const said = this.#entries.filter((entry) => entry.id === id && entry.state !== 'failed');
     const steps = [...said, ...this.#sweeps];
-    // Of one place, a snapshot's documents are before what it deletes.
+    // At the same position, a snapshot's documents come before its deletions.
     steps.sort((a, b) => a.place - b.place);
     let values: (Value | undefined)[] = [undefined];
     for (const step of steps) {

@@ -3,7 +3,7 @@ import type { Job } from '@embedmill/jobs';
 import { packageDocuments, packageSnapshots } from '../debian-packages.ts';
 import { Embedmill, ndjson } from '../embedmill.ts';
 
-/** What has been embedded is not embedded again: by chunk, whatever else of a document changes. */
+/** Nothing is embedded twice: vectors are reused by chunk, whatever else of a document changes. */
 let mill: Embedmill;
 beforeAll(async () => {
   mill = await Embedmill.up();
@@ -58,7 +58,7 @@ test.each(Object.entries(PROFILES))('with %s vectors', async (_, profile) => {
   const before = await pointsOf(collection);
   expect(before.length).toBe(first.chunks);
 
-  // Metadata alone, and then the order of its keys alone: the payload is written, nothing is embedded.
+  // If only metadata, or only the order of its keys, changes, the payload is written and nothing is embedded.
   const edited = [
     { ...long, metadata: { a: 2, b: { c: 2, d: 3 } } },
     { ...short, metadata: { n: 2, more: true } },
@@ -76,7 +76,7 @@ test.each(Object.entries(PROFILES))('with %s vectors', async (_, profile) => {
     edited[1]?.metadata,
   ]);
 
-  // A paragraph more, one fewer, two exchanged: the others move, and keep their vectors.
+  // One paragraph is added, one removed, two are swapped: the others move and keep their vectors.
   const changed = { ...long, text: text([1, 7, 2, 4, 3, 6]) };
   const rerankedOf = async () =>
     (
@@ -87,13 +87,13 @@ test.each(Object.entries(PROFILES))('with %s vectors', async (_, profile) => {
   const chunks = moved.chunks / 6;
   expect(moved).toMatchObject({ stored: 1, reused: moved.chunks - chunks });
   expect(moved.tokens).toBeLessThan(first.tokens / 4);
-  // Its title is in front of each chunk: with another one, all are others.
+  // The title is in front of each chunk, so a new title changes all chunks.
   expect(await submitted(collection, [{ ...short, title: 'Another' }])).toMatchObject({
     reused: 0,
     stored: 1,
   });
 
-  // In the end all is as if it had been stored so at once.
+  // In the end, everything is as if it had been stored this way at once.
   const fresh = await mill.collection('fresh', profile);
   await submitted(fresh, [changed, { ...short, title: 'Another' }]);
   const plain = (points: PointView[]) =>
@@ -112,7 +112,7 @@ const PACKAGES = 400;
 const packages = packageDocuments(PACKAGES + PACKAGES / 50);
 
 test.skipIf(packages.length <= PACKAGES)(
-  'a later snapshot of what apt knows costs what changed in it, whoever is killed, and ends as if it were the first (skipped without apt’s lists)',
+  'a later snapshot of apt’s packages costs only its changes, whatever is killed, and ends as if it were the first (skipped without apt’s lists)',
   async () => {
     const profile = {
       chunking: { mode: 'tokens', size: 64, overlap: 0 },
@@ -133,7 +133,7 @@ test.skipIf(packages.length <= PACKAGES)(
     const synced = await mill.finished(job);
     expect(synced).toMatchObject({ state: 'completed', failed: 0, gone: removed.length });
 
-    // What of the changed ones is other than it was, and no more.
+    // The cost of the changed chunks alone.
     const apart = await mill.collection('changed', profile);
     const was = changed.map(({ id }) => first.find((one) => one.id === id)!);
     await submitted(apart, was);
@@ -150,7 +150,7 @@ test.skipIf(packages.length <= PACKAGES)(
     for (const mode of ['sparse', 'hybrid']) {
       const query = { query: 'libraries for games in Python', mode, limit: 50 };
       const [one, other] = [await mill.search(living, query), await mill.search(fresh, query)];
-      // Documents of equal scores come by their points' ids, which are each collection's own.
+      // Ties are broken by point id, which differs between collections.
       expect(one.map(({ score }) => score)).toEqual(other.map(({ score }) => score));
     }
   },

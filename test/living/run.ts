@@ -13,30 +13,30 @@ import { ndjson } from '../embedmill.ts';
 import type { Mill, PlainPoint, Walk } from './mill.ts';
 import { CollectionModel, type Version } from './model.ts';
 
-/** What happens to one shard, each time it is walked: pauses, and deaths of its worker, by call to the store. */
+/** What happens to one shard each time it is walked: pauses, and deaths of its worker at a call to the store. */
 export interface Fate {
   /** Turns of the event loop before the walk begins. */
   pause: number;
-  /** The worker dies at so many calls, one walk after another; then it lives. */
+  /** The worker dies at these calls, one per walk; after that it lives. */
   deaths: { at: number; before: boolean }[];
 }
 
 export const CHUNKING = { mode: 'tokens', size: 16, overlap: 0, boundary: 'content' } as const;
 const OTHER_CHUNKING = { ...CHUNKING, size: 24 };
 
-/** One run of the model-based test: collections of its own on a mill that others use as well, and what is expected of them. */
+/** One run of the model-based test: its own collections on a shared mill, and what they are expected to hold. */
 export class Run {
   readonly mill: Mill;
   readonly alias: string;
   readonly #fates: Fate[];
-  /** The collections that the alias has stood for, by name, with what they are expected to hold. */
+  /** The collections that the alias has pointed to, by name, with their expected contents. */
   readonly models = new Map<string, CollectionModel>();
-  /** The collection that the alias stands for. */
+  /** The collection that the alias points to. */
   live: string;
   readonly jobs: Job[] = [];
   #walks = 0;
   #made = 0;
-  /** The one that the live one is copied into. */
+  /** The collection into which the live one is copied. */
   #twin: string | undefined;
 
   private constructor(mill: Mill, id: string, fates: Fate[]) {
@@ -57,7 +57,7 @@ export class Run {
     return this.models.get(this.live)!;
   }
 
-  /** Another collection, which the alias stands for from now on. */
+  /** Moves the alias to a new collection. */
   async move(): Promise<void> {
     const name = `${this.alias.slice(0, -5)}-${(this.#made += 1)}`;
     await this.#create(name);
@@ -71,12 +71,12 @@ export class Run {
     this.jobs.push(job);
     this.model.submitted(job, versions);
     if (!cancel) return;
-    // Which of its documents were settled by then, nobody knows.
+    // It is unknown which of its documents were settled by then.
     const { status } = await this.mill.json('POST', `/api/v1/jobs/${job.id}/cancel`);
     if (status < 300) this.model.uncertain(job.id);
   }
 
-  /** These are all that there are to be. */
+  /** Submits a snapshot: these are all the documents there should be. */
   async sync(versions: readonly Version[]): Promise<void> {
     const body = ndjson(versions.map(({ value, id }) => value ?? { id, deleted: true }));
     const job = await this.mill.submitted(this.alias, body, '?mode=snapshot&maxDeleted=1');
@@ -89,7 +89,7 @@ export class Run {
     this.model.deleted(id);
   }
 
-  /** Deletes those of this number, as a job. */
+  /** Deletes the documents with this number, as a job. */
   async deleteWhere(n: number): Promise<void> {
     const path = `/api/v1/collections/${this.alias}/documents/delete`;
     const job = (await this.#called('POST', path, { filter: { field: 'n', eq: n } })) as Job;
@@ -97,7 +97,7 @@ export class Run {
     this.model.deletedWhere(({ metadata }) => metadata.n === n);
   }
 
-  /** Tries again what failed of the job submitted so many before the last. */
+  /** Retries the failed documents of the job submitted this many jobs before the last. */
   async retry(back: number): Promise<void> {
     const job = this.jobs.at(-1 - (back % Math.max(1, this.jobs.length)));
     if (job === undefined) return;
@@ -108,7 +108,7 @@ export class Run {
     this.models.get(job.collection)?.retried(job.id);
   }
 
-  /** Into a second collection with other chunks, beside what goes on. */
+  /** Copies into a second collection with other chunks, while work continues. */
   async copy(): Promise<void> {
     if (this.#twin !== undefined) return;
     const into = `${this.alias.slice(0, -5)}-${(this.#made += 1)}`;
@@ -116,7 +116,7 @@ export class Run {
     const path = `/api/v1/collections/${this.alias}/migration`;
     const { job } = (await this.#called('POST', path, asked)) as { job: Job };
     this.jobs.push(job);
-    // Both are to hold the same.
+    // Both must hold the same.
     this.models.set(into, this.model);
     this.#twin = into;
   }
@@ -125,18 +125,21 @@ export class Run {
     if (this.#twin === undefined) return;
     const path = `/api/v1/collections/${this.alias}/migration/exchange`;
     const { status } = await this.mill.json('POST', path);
-    // Until all is copied it is refused.
+    // It is refused until everything is copied.
     if (status !== 409) [this.live, this.#twin] = [this.#twin, this.live];
   }
 
-  /** Waits for all that was begun, then compares; in the end nothing is left of it, for stores hold files open of what is there. */
+  /**
+   * Waits for everything that was started, compares, and then deletes it all, because stores keep files open for
+   * existing collections.
+   */
   async end(): Promise<void> {
     await this.#settled();
     for (const [name, model] of this.models) await this.#compare(name, model);
     for (const name of this.models.keys()) await this.#called('DELETE', `/api/v1/collections/${name}`);
   }
 
-  /** As a worker would whose fate it is: killed in a walk, another walks the shard again. */
+  /** Walks a shard as a worker with its fate would: if it dies in a walk, another one walks the shard again. */
   async walk(shard: Shard, walk: Walk): Promise<ShardResult> {
     const { pause, deaths } = this.#fates[(this.#walks += 1) % this.#fates.length] ?? NO_FATE;
     for (let n = 0; n < pause; n += 1) await new Promise((resolve) => setImmediate(resolve));
@@ -152,7 +155,7 @@ export class Run {
     return walk(store);
   }
 
-  /** Whether what bears a poison is to fail: it does so once. */
+  /** Whether documents with a poison should fail: they do so only the first time. */
   async #isFirst({ job, purpose }: Shard): Promise<boolean> {
     const submitted = await this.mill.parts.queue.getSubmission(job as JobId);
     return purpose === 'ingest' && submitted?.retryOf === null;
@@ -203,7 +206,10 @@ export class Run {
   }
 }
 
-/** Each document of a job is in one count, wherever workers and dispatchers died; of one that was cut short, in one at most. */
+/**
+ * Each document of a job is counted exactly once, wherever workers and dispatchers died; in a cancelled job, at most
+ * once.
+ */
 function assertCounts(job: Job): void {
   const { documents, stored, skipped, deleted, failed, duplicates, superseded } = job;
   const counted = stored + skipped + deleted + failed + duplicates + superseded;
@@ -211,7 +217,7 @@ function assertCounts(job: Job): void {
     throw new Error(`${job.id} counts ${counted} of ${documents} documents: ${fc.stringify(job)}`);
 }
 
-/** Qdrant normalises what is normalised once more. */
+/** Qdrant normalises vectors again that are already normalised. */
 const ROUNDING = 1e-5;
 
 function areAlike(some: readonly PlainPoint[], others: readonly PlainPoint[]): boolean {
@@ -225,7 +231,7 @@ function areAlike(some: readonly PlainPoint[], others: readonly PlainPoint[]): b
 
 const NO_FATE: Fate = { pause: 0, deaths: [] };
 
-/** A store that dies with its worker at one of its calls: that one is done, or not, and nothing after it. */
+/** A store that dies with its worker at one of its calls: that call is done or not, and none after it. */
 function mortal(store: VectorStore, { at, before }: Fate['deaths'][number]) {
   let calls = 0;
   let isDead = false;
@@ -248,7 +254,7 @@ function mortal(store: VectorStore, { at, before }: Fate['deaths'][number]) {
   return { store: dying, isDead: () => isDead };
 }
 
-/** A store that takes no document that bears a poison. */
+/** A store that rejects documents with a poison. */
 function poisonous(store: VectorStore): VectorStore {
   return new Proxy(store, {
     get(target, name) {

@@ -15,8 +15,8 @@ import { ownRedisSocket } from '../../apps/cli/src/stack/stack-parts.ts';
 import type { RunningPart } from '../../apps/cli/src/stack/supervisor.ts';
 
 /**
- * A watched source, and several API processes on one queue and one spool: one of them looks each time, and where it is
- * killed in its look, another one.
+ * A watched source, and several API processes on one queue and one spool: each time, one of them checks the source, and
+ * if it is killed meanwhile, another one does.
  */
 let folder: string;
 let apart: PartsApart;
@@ -24,7 +24,7 @@ let apis: RunningPart[];
 let client: Client;
 let redis: Redis;
 let server: Server;
-/** What is served under which etag, and until when looks are kept waiting; a look ends at the headers. */
+/** What is served under which etag, and until when requests are kept waiting; a check ends at the headers. */
 let served = { text: 'one', etag: '"1"', until: Promise.resolve() };
 /** The requests for it so far. */
 let asked = 0;
@@ -71,7 +71,7 @@ async function until(what: string, met: () => Promise<boolean>, seconds = 120): 
 const shown = (): Promise<Source> => client.sources.get('docs', 'page');
 const jobs = async (): Promise<Job[]> => (await client.jobs.list({ collection: 'docs' })).jobs;
 
-/** What came of the looks so far, once there are so many, and the last one's job has ended. */
+/** The results of the checks, once there are this many and the last one's job has ended. */
 async function runs(many: number): Promise<Source['runs']> {
   await until('it was looked at', async () => (await shown()).runs.length >= many);
   const found = (await shown()).runs;
@@ -80,25 +80,25 @@ async function runs(many: number): Promise<Source['runs']> {
   return found;
 }
 
-/** The process that has the source in its hands. */
+/** The process that is checking the source. */
 async function looking(): Promise<number | undefined> {
   const [key] = await redis.keys(`${DEFAULT_PREFIX}*turn:watch *`);
   return key === undefined ? undefined : Number.parseInt((await redis.get(key)) ?? '', 10);
 }
 
-/** Resolves when so many others have asked for its turn in vain. */
+/** Resolves when this many other processes have asked for its turn in vain. */
 async function contested(others: number): Promise<void> {
   const monitor = await redis.monitor();
   const who = new Set<string>();
   monitor.on('monitor', (_time: string, [name, key = '', value = '']: string[], source: string) => {
-    // The one that has it keeps it by a script.
+    // The holder renews its turn by a script.
     const isAsking = name?.toLowerCase() === 'set' && key.includes('turn:watch ');
     if (isAsking && source !== 'lua') who.add(value);
   });
   await until('others want to look', async () => who.size >= others).finally(() => monitor.disconnect());
 }
 
-test('of four processes one looks; killed in its look, another one does, and one job comes of it', async () => {
+test('one of four processes checks; if it is killed meanwhile, another one checks, and one job results', async () => {
   const { port } = server.address() as AddressInfo;
   const page = `http://127.0.0.1:${port}/page.csv`;
   await client.collections.create('docs');
@@ -113,7 +113,7 @@ test('of four processes one looks; killed in its look, another one does, and one
   await at.sources.run('docs', 'page');
   await until('it is being looked at', async () => asked > before);
   expect(await looking()).toBe(victim?.pid);
-  // All the others find it due, and that it is in another's hands.
+  // All others find it due, and held by another process.
   await contested(3);
   expect(asked).toBe(before + 1);
 

@@ -5,12 +5,12 @@ import { Embedmill, ndjson } from '../embedmill.ts';
 import { DELETED, DOCUMENTS, FILTERS, LEFT, PROFILE, QUERIES, REPLACED } from './corpus.ts';
 import { storesAtHand, type StoreAtHand } from './stores-at-hand.ts';
 
-/** The same job, kills and searches on every store: the same documents are in each, and found in the same order. */
+/** The same job, kills and searches on every store: each holds the same documents and finds them in the same order. */
 const starting = await storesAtHand();
 const missing = starting.flatMap((one) => ('missing' in one ? `no ${one.title}: ${one.missing}` : []));
 const title = [...starting.flatMap((one) => ('start' in one ? one.title : [])), ...missing].join(', ');
 
-/** The same name in each: points' ids are made of it, and those of equal scores come by them. */
+/** The same name in each: point ids depend on it, and break ties. */
 const NAME = `animals-${process.pid}` as CollectionName;
 const DEADLINE = { timeout: 90_000, interval: 100 };
 
@@ -42,7 +42,7 @@ describe(`all stores (${title})`, () => {
     for (const close of closers.splice(0).reverse()) await close();
   });
 
-  test('have the same documents after the same jobs, however processes are killed meanwhile', async () => {
+  test('have the same documents after the same jobs, whatever processes are killed meanwhile', async () => {
     const left = await Promise.all(running.map((one) => jobsWithKills(one)));
     const [first] = left;
     expect(first?.documents).toEqual(LEFT.toSorted());
@@ -50,7 +50,7 @@ describe(`all stores (${title})`, () => {
     for (const one of left) expect(one).toEqual({ ...first, title: one.title });
   });
 
-  test('find the same, in the same order, in every mode', async () => {
+  test('find the same hits, in the same order, in every mode', async () => {
     const [expected, ...others] = await Promise.all(
       running.map(async ({ mill }) => {
         const found: [object, ReturnType<typeof shown>][] = [];
@@ -62,7 +62,7 @@ describe(`all stores (${title})`, () => {
     for (const other of others) expectSame(other, expected ?? []);
   });
 
-  test('find one hit a document, on pages that follow one another, in the same order', async () => {
+  test('find one hit per document, on consecutive pages, in the same order', async () => {
     const pages = await Promise.all(
       running.map(async ({ mill }) => {
         const found: [object, ReturnType<typeof shown>][] = [];
@@ -104,11 +104,11 @@ describe(`all stores (${title})`, () => {
     for (const other of recommended.slice(1)) expectSame(other, recommended[0] ?? []);
   });
 
-  /** Two jobs over the same documents; what then stands in the store, as the store itself says it. */
+  /** Runs two jobs over the same documents; returns what the store itself then says it holds. */
   async function jobsWithKills({ title: where, mill, store }: Running) {
     await mill.json('/api/v1/collections', { name: NAME, profile: PROFILE });
     const first = await mill.submit(NAME, ndjson(DOCUMENTS));
-    // One dies once the job runs, the next once something of it is done: whenever that is, nothing may be lost.
+    // One process dies once the job runs, the next once part of it is done: at no time may anything be lost.
     await reached(mill, first, ({ state }) => state !== 'queued' && state !== 'scanning');
     const { processes } = await mill.state();
     process.kill(processes.worker, 'SIGKILL');
@@ -123,7 +123,7 @@ describe(`all stores (${title})`, () => {
       ['completed', 0],
       ['completed', 0],
     ]);
-    // What was put off for a bulk load has come back, although its dispatcher was killed.
+    // What was switched off for the bulk load is on again, although the dispatcher was killed.
     await vi.waitFor(async () => expect((await store.loads?.list()) ?? []).toEqual([]), DEADLINE);
     const documents = await store.scanDocuments(NAME, { limit: 1000 });
     return {
@@ -139,7 +139,7 @@ async function reached(mill: Embedmill, { id }: Job, where: (job: Job) => boolea
   await mill.until('the job has come so far', async () => where(await mill.json<Job>(`/api/v1/jobs/${id}`)));
 }
 
-/** Each of the queries in every mode: as it is, filtered, and reranked. */
+/** Each of the queries in every mode: plain, filtered, and reranked. */
 function* questions() {
   for (const [n, query] of QUERIES.entries()) {
     const modes = [
@@ -156,7 +156,7 @@ function* questions() {
   }
 }
 
-/** What of a hit is the same in every store. */
+/** The parts of a hit that are the same in every store. */
 function shown(hits: readonly Hit[]): { hit: string; score: number }[] {
   return hits.map(({ id, chunk, score }) => ({ hit: `${id}/${chunk.index}`, score }));
 }

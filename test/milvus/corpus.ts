@@ -1,4 +1,7 @@
-/** Documents and questions for comparing stores: some documents say the same, so that many score alike; some have several chunks. */
+/**
+ * Documents and queries for comparing stores. Some documents have the same text, so that there are ties; some have
+ * several chunks.
+ */
 const ANIMALS = ['dog', 'hen', 'carp', 'fox', 'crow', 'bee', 'horse', 'owl'];
 const PLACES = ['in the garden', 'by the river', 'on the roof', 'near the bank', 'at the market'];
 const DEEDS = [
@@ -19,7 +22,7 @@ export interface Line {
 const at = <T>(list: readonly T[], n: number): T => list[n % list.length] as T;
 
 function documentOf(n: number): Line {
-  // Of four documents, two have the same text.
+  // Two of every four documents have the same text.
   const said = n % 4 === 3 ? n - 1 : n;
   const [animal, place] = [at(ANIMALS, said), at(PLACES, Math.floor(said / 3))];
   const sentences = Array.from({ length: n % 16 === 5 ? 60 : 6 }, (_, k) =>
@@ -33,7 +36,7 @@ function documentOf(n: number): Line {
 }
 
 export const DOCUMENTS = Array.from({ length: 320 }, (_, n) => documentOf(n));
-/** A later job's: some deleted, some replaced. */
+/** A later job: deletes some documents and replaces some. */
 export const DELETED = DOCUMENTS.slice(40, 80).map(({ id }) => ({ id, deleted: true }));
 export const REPLACED = DOCUMENTS.slice(100, 140).map((line, n) => ({ ...documentOf(320 + n), id: line.id }));
 export const LEFT = DOCUMENTS.filter(({ id }) => DELETED.every((gone) => gone.id !== id)).map(({ id }) => id);

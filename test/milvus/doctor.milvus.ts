@@ -22,7 +22,7 @@ describe.skipIf('missing' in milvus)(`doctor of ${title}`, () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  test('names the store, its version and what it lacks, and shows no key', async () => {
+  test('names the store, its version and what it lacks, and does not show its token', async () => {
     const lite = title === 'Milvus Lite';
     const env = { QDRANT_URL: '', MILVUS_URL: server.url, ...(lite && { MILVUS_TOKEN: TOKEN }) };
     const { stdout, stderr } = await runCli(['doctor', '--json', '--data', folder], { env });

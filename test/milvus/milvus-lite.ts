@@ -10,13 +10,15 @@ import { freePort } from '../free-port.ts';
 
 const DEADLINE = { timeout: 60_000, interval: 200 };
 
-/** A server of Milvus Lite, which is Milvus' gRPC interface on one machine. */
+/** A server of Milvus Lite: Milvus' gRPC interface on one machine. */
 export interface MilvusServer {
   url: string;
   stop(): Promise<void>;
 }
 
-/** How to start a Milvus: the one of MILVUS_URL, or Milvus Lite in a folder of its own; or why there is none. */
+/**
+ * How to start a Milvus: the one at MILVUS_URL, or Milvus Lite in a folder of its own; or the reason why there is none.
+ */
 export type MilvusAtHand = { title: string; start(): Promise<MilvusServer> } | { missing: string };
 
 export async function milvusAtHand(): Promise<MilvusAtHand> {

@@ -11,7 +11,7 @@ const AT_ONCE = 4;
 
 if ('missing' in milvus) {
   describe.skip(`in Milvus (${milvus.missing})`, () => {
-    test('what is stored is what was accepted last', () => undefined);
+    test('the store holds what was accepted last', () => undefined);
   });
 } else {
   const { title, start } = milvus;

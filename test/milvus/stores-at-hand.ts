@@ -5,11 +5,11 @@ import { startFakeQdrant } from '../../libs/vector-store/src/qdrant/fake-qdrant.
 import type { Embedmill } from '../embedmill.ts';
 import { milvusAtHand } from './milvus-lite.ts';
 
-/** A store that `embedmill up` is started with, and that a test looks into past embedmill. */
+/** A store for `embedmill up`, which tests can also read directly, past embedmill. */
 export interface StoreAtHand {
-  /** What `up` finds it by. */
+  /** The variables by which `up` finds it. */
   env: Record<string, string>;
-  /** Of the `up` that was started with it. */
+  /** Opens the store of the `up` that was started with it. */
   open(mill: Embedmill): Promise<VectorStore>;
   stop(): Promise<void>;
 }
@@ -18,7 +18,7 @@ export type Starting = { title: string; start(): Promise<StoreAtHand> } | { titl
 
 const NONE = { QDRANT_URL: '', MILVUS_URL: '' };
 
-/** zvec, a Qdrant (the one of QDRANT_URL, or the fake), and a Milvus (that of MILVUS_URL, or Milvus Lite) where there is one. */
+/** zvec, a Qdrant (at QDRANT_URL, or the fake), and a Milvus (at MILVUS_URL, or Milvus Lite), if there is one. */
 export async function storesAtHand(): Promise<Starting[]> {
   const milvus = await milvusAtHand();
   return [
@@ -43,7 +43,7 @@ async function startQdrant(): Promise<StoreAtHand> {
   const fake = real ? undefined : await startFakeQdrant();
   const url = fake?.url ?? real ?? '';
   return {
-    // So that the job of a test is a bulk load.
+    // Makes the job of a test a bulk load.
     env: { ...NONE, QDRANT_URL: url, EMBEDMILL_QDRANT_BULK_POINTS: '100' },
     open: () => openQdrantStore({ url, apiKey: process.env['QDRANT_API_KEY'] }),
     async stop() {

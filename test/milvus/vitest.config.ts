@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// A real Milvus, which is downloaded first, and the other stores beside it: not part of `npm test`.
+// A real Milvus, which is downloaded first, beside the other stores: not part of `npm test`.
 export default defineConfig({
   test: {
     root: import.meta.dirname,

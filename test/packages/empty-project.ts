@@ -9,7 +9,7 @@ const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '../..');
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
 
-/** A Node that packages are tried with. */
+/** A Node with which packages are tested. */
 export interface PlainNode {
   major: number;
   path: string;
@@ -17,7 +17,7 @@ export interface PlainNode {
 
 const searched = (process.env['PATH'] ?? '').split(delimiter).filter((one) => !one.includes('node_modules'));
 
-/** The machine's own Node, as whoever installs a package has it, and that of this repository; each major once. */
+/** The machine's own Node, as a user who installs a package has it, and this repository's; each major version once. */
 export async function plainNodes(): Promise<PlainNode[]> {
   const own = searched.map((folder) => join(folder, 'node')).find((path) => existsSync(path));
   const nodes: PlainNode[] = [];
@@ -29,11 +29,11 @@ export async function plainNodes(): Promise<PlainNode[]> {
   return nodes;
 }
 
-/** Settings of this run that must not reach a stranger's project, but for where packages come from. */
+/** Settings of this run that must not reach a stranger's project, except the registry of packages. */
 const OURS =
   /^(npm_(?!config_(registry|cache|userconfig)$)|EMBEDMILL_|NODE_(OPTIONS|ENV)$|REDIS_URL|QDRANT_URL|MILVUS_URL|VITEST)/i;
 
-/** A folder with nothing in it but what is installed, where all is run by one Node. */
+/** A folder that contains only installed packages, where everything runs on one Node. */
 export class EmptyProject {
   readonly folder: string;
   readonly environment: NodeJS.ProcessEnv;
@@ -57,12 +57,12 @@ export class EmptyProject {
     await writeFile(join(this.folder, name), text);
   }
 
-  /** As the packages' READMEs say it. */
+  /** Installs as the packages' READMEs say. */
   async install(...packages: string[]): Promise<void> {
     await this.command('npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', ...packages);
   }
 
-  /** What a program prints; rejects with all of it when it fails. */
+  /** Returns a program's output; rejects with all of it if the program fails. */
   async command(program: string, ...args: string[]): Promise<string> {
     const options = { cwd: this.folder, env: this.environment, maxBuffer: 1 << 26 };
     const { stdout } = await run(program, args, options).catch(
@@ -79,7 +79,10 @@ export class EmptyProject {
     return this.command(this.#node.path, ...args);
   }
 
-  /** Compiles files as a strict project does, with the types of what is installed; `other` options where those do not hold. */
+  /**
+   * Compiles files as a strict project does, with the types of the installed packages; `other` options are for types
+   * that do not comply.
+   */
   async compile(files: string[], other: Record<string, unknown> = {}): Promise<void> {
     const compilerOptions = {
       module: 'nodenext',

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { EmptyProject, plainNodes, type PlainNode } from './empty-project.ts';
 
-/** Each package as it is packed, installed into an empty folder and tried with plain Nodes, nothing of the repository near. */
+/** Each package as packed, installed into an empty folder and tested with plain Nodes, away from the repository. */
 const ROOT = join(import.meta.dirname, '../..');
 const PACKED = join(ROOT, 'dist/packages');
 const nodes = await plainNodes();
@@ -81,11 +81,11 @@ export async function first(texts: AsyncIterable<string>): Promise<number | unde
 `;
 
 test.each(nodes)(
-  '@embedmill/embed on Node $major: import, require, types; no process is left',
+  '@embedmill/embed on Node $major: import, require and types work, and no process is left',
   async (node) => {
     const project = await installed(node, archiveOf('embedmill-embed'));
     await project.write('esm.mjs', ESM);
-    // Nothing keeps it alive that was not ended: else this would not return.
+    // This returns only if nothing that was left open keeps the process alive.
     expect(JSON.parse(await project.node('esm.mjs'))).toEqual({
       count: 300,
       dims: 384,
@@ -101,7 +101,7 @@ test.each(nodes)(
 );
 
 test.skipIf(!existsSync(join(ROOT, 'packages/client'))).each(nodes)(
-  '@embedmill/client on Node $major: import, require, types',
+  '@embedmill/client on Node $major: import, require and types work',
   async (node) => {
     const project = await installed(node, archiveOf('embedmill-client'));
     await project.write('esm.mjs', "console.log(Object.keys(await import('@embedmill/client')).join());");
@@ -125,7 +125,7 @@ console.log(JSON.stringify({ isStore: store instanceof VectorStore, failed, embe
 `;
 
 test.each(nodes)(
-  '@embedmill/langchain on Node $major, beside the client and LangChain: import, types',
+  '@embedmill/langchain on Node $major, with the client and LangChain: import and types work',
   async (node) => {
     const core = `@langchain/core@${LANGCHAIN_VERSION}`;
     const project = await installed(
@@ -141,7 +141,7 @@ test.each(nodes)(
       embeddings: 'function',
     });
     await project.write('types.mts', "export * from '@embedmill/langchain';\n");
-    // LangChain's own types do not hold otherwise.
+    // LangChain's own types do not comply otherwise.
     await project.compile(['types.mts'], { exactOptionalPropertyTypes: false });
   },
 );
@@ -160,7 +160,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** An `up` that one way of starting embedmill gives, until it is ended as Ctrl-C does. */
+/** Starts `up` in one of the ways to start embedmill; it is ended as by Ctrl-C. */
 async function startedUp(project: EmptyProject, command: string, ...args: string[]) {
   const up = spawn(command, [...args, 'up', '--data', 'data', '--port', '0'], {
     cwd: project.folder,

@@ -1,6 +1,6 @@
 import { projectTests } from '../suite/project.ts';
 
-// Packages are made and installed into empty folders: minutes, not part of `npm test`.
+// Packages are built and installed into empty folders: takes minutes, not part of `npm test`.
 export default projectTests({
   root: import.meta.dirname,
   include: ['*.test.ts'],

@@ -1,6 +1,6 @@
 /**
- * What nx prints of projects, each as a whole once it has ended, below a line "> nx run <project>:test": shortened to
- * a line where all is well, else passed on.
+ * nx's output, which prints each project as a whole once it has ended, below a line "> nx run <project>:test". If the
+ * project passed, its output is shortened to one line; otherwise it is passed on.
  */
 export class NxOutput {
   readonly #shortened: (project: string) => string | undefined;
@@ -30,7 +30,7 @@ export class NxOutput {
     // eslint-disable-next-line no-control-regex -- nx and vitest colour what they print for a terminal
     const plain = line.replaceAll(/\x1b\[[\d;]*m/g, '').trim();
     const project = /^> nx run (\S+):test$/.exec(plain)?.[1];
-    // A project's part ends where the next one's begins, or nx's own account of them all.
+    // A project's output ends where the next one's begins, or at nx's summary.
     if (project !== undefined || /^NX\b/.test(plain)) {
       this.#flush();
       this.#project = project;

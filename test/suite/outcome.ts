@@ -1,33 +1,33 @@
-/** What came of the tests of all projects, as `npm test` prints it at its end. */
+/** The results of all projects' tests, as `npm test` prints them at its end. */
 
 export interface Failure {
-  /** Within the project; empty for an error that belongs to no file. */
+  /** Relative to the project; empty for an error outside any file. */
   file: string;
-  /** The test's, behind those of what it is in; empty for a file that could not be run. */
+  /** The names of its suites and its own; empty for a file that could not be run. */
   names: string[];
   messages: string[];
 }
 
 export interface Skip {
   names: string[];
-  /** What the test said when it skipped itself. */
+  /** The reason that the test gave when it skipped itself. */
   note: string | undefined;
 }
 
 export interface ProjectReport {
   project: string;
-  /** False for one that was killed. */
+  /** False if it was killed. */
   ended: boolean;
   passed: number;
   failures: Failure[];
   skips: Skip[];
-  /** What each file took, in seconds. */
+  /** Seconds by file. */
   seconds: Record<string, number>;
 }
 
 const SHOWN_OF_A_MESSAGE = 200;
 
-/** The failures, each with how to run it again, and one line of counts as the last. */
+/** The failures, each with the command that runs it again, and a last line of counts. */
 export function outcomeLines(reports: readonly ProjectReport[], exitCode: number, seconds: number): string[] {
   const sum = (count: (report: ProjectReport) => number): number =>
     reports.reduce((total, report) => total + count(report), 0);
@@ -44,7 +44,7 @@ export function outcomeLines(reports: readonly ProjectReport[], exitCode: number
   return [...lines, `tests: ${passed} passed, ${failed} failed, ${skips.length} skipped${why}, in ${took}`];
 }
 
-/** What stands for a project's output where no test failed. */
+/** The line that replaces a project's output if no test failed; otherwise undefined. */
 export function passedLine({ project, ended, passed, failures, skips }: ProjectReport): string | undefined {
   if (!ended || failures.length > 0) return undefined;
   return `✓ ${project}: ${passed} passed${skips.length === 0 ? '' : `, ${skips.length} skipped`}`;
@@ -61,7 +61,7 @@ function reasons(skips: readonly Skip[]): string {
   return most.map(([reason, count]) => `${count} ${reason}`).join(', ');
 }
 
-/** What a test said, or what stands in its name or in that of what it is in: "(skipped: no helm here)". */
+/** The reason that a test gave, or that is in its name or its suites' names: "(skipped: no helm here)". */
 export function reasonOf({ names, note }: Skip): string {
   if (note !== undefined) return note;
   for (const name of names.toReversed()) {
@@ -82,7 +82,7 @@ function failureLines({ project, ended, failures }: ProjectReport): string[] {
   return lines;
 }
 
-/** The command that runs one test, with the same seed where fast-check named one. */
+/** The command that runs one test, with the same seed if fast-check reported one. */
 export function commandOf(project: string, file: string, names: readonly string[], message: string): string {
   const seed = /\bseed: (-?\d+)/.exec(message)?.[1];
   const command = ['npm test -w', project];

@@ -5,14 +5,13 @@ import { defineConfig, type TestUserConfig } from 'vitest/config';
 import { Recorder } from './recorder.ts';
 
 /**
- * Real processes, real stores and a real Redis are slow on a machine that does many other things besides: this bounds
- * what hangs.
+ * A limit for what hangs. It is generous, because real processes, stores and a real Redis are slow on a busy machine.
  */
 const PATIENCE_MS = 180_000;
 
 /**
- * How the tests of a project are run: its `vitest.config.mjs` exports this. Started by `npm test` (test/suite/run.ts),
- * a project prints its failures only, and leaves what came of its tests in the folder TEST_REPORTS.
+ * How the tests of a project run: its `vitest.config.mjs` exports this. Started by `npm test` (test/suite/run.ts), a
+ * project prints only its failures, and leaves its results in the folder TEST_REPORTS.
  */
 export function projectTests(its: TestUserConfig = {}) {
   const reports = process.env['TEST_REPORTS'] ?? '';
@@ -20,9 +19,9 @@ export function projectTests(its: TestUserConfig = {}) {
     test: {
       testTimeout: PATIENCE_MS,
       hookTimeout: PATIENCE_MS,
-      // Of `expect.poll`; a second by default.
+      // For `expect.poll`, whose default is a second.
       expect: { poll: { timeout: PATIENCE_MS / 3 } },
-      // Files of a project share one process: to load its modules anew for each would take longer than many tests do.
+      // Files of a project share one process: loading its modules for each file would take longer than many tests.
       isolate: false,
       setupFiles: [fileURLToPath(new URL('seed.ts', import.meta.url))],
       ...(reports !== '' && { reporters: ['minimal', new Recorder(reports, nameOf(process.cwd()))] }),

@@ -5,7 +5,7 @@ import type { Failure, ProjectReport, Skip } from './outcome.ts';
 
 type SerializedErrors = Parameters<NonNullable<Reporter['onTestRunEnd']>>[1];
 
-/** A reporter of vitest's: writes what came of a project's tests into a folder, as one file of JSON. */
+/** A vitest reporter that writes the results of a project's tests into a folder, as one JSON file. */
 export class Recorder implements Reporter {
   readonly #folder: string;
   readonly #project: string;
@@ -18,7 +18,7 @@ export class Recorder implements Reporter {
 
   onInit(vitest: Vitest): void {
     this.#root = vitest.config.root;
-    // One that is killed leaves this.
+    // This remains if the project is killed.
     this.#write({ ended: false, passed: 0, failures: [], skips: [], seconds: {} });
   }
 
@@ -50,13 +50,13 @@ export class Recorder implements Reporter {
 
   #write(report: Omit<ProjectReport, 'project'>): void {
     const path = join(this.#folder, `${this.#project.replaceAll(/\W+/g, '-')}.json`);
-    // In one step, for it may be read at any time.
+    // Atomically, because it may be read at any time.
     writeFileSync(`${path}.new`, JSON.stringify({ project: this.#project, ...report }));
     renameSync(`${path}.new`, path);
   }
 }
 
-/** Its own name behind those of what it is in. */
+/** The names of its suites, followed by its own. */
 function namesOf(one: TestCase | TestSuite): string[] {
   return one.parent.type === 'module' ? [one.name] : [...namesOf(one.parent), one.name];
 }

@@ -1,8 +1,8 @@
 /**
- * `npm test`: all projects' tests, by nx, in two lanes. As each project ends, it is a line, or what failed is printed
- * in full; at the end come the failures in short, each with how to run it alone, and one line of what passed, failed,
- * was skipped, and why. What is given behind `npm test --` goes to nx. The folder TEST_REPORTS, where it is given, keeps
- * each project's report, with what its files took.
+ * `npm test`: runs all projects' tests with nx, in two lanes. As each project ends, prints one line, or its failures in
+ * full. At the end, prints a summary of the failures, each with the command that runs it alone, and one line that says
+ * how many tests passed, failed and were skipped, and why. Arguments after `npm test --` go to nx. The folder
+ * TEST_REPORTS, if set, keeps each project's report with the seconds of each file.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -14,12 +14,12 @@ import { outcomeLines, passedLine, type ProjectReport } from './outcome.ts';
 
 const NX = fileURLToPath(new URL('../../node_modules/.bin/nx', import.meta.url));
 /**
- * The tests of many processes take as long as all others together, and wait for most of it. nx would start them last,
- * because what depends on most comes last.
+ * The multi-process tests take as long as all others together, and mostly wait. nx would start them last, because they
+ * depend on most projects.
  */
 const LANES = [
   ['-p', '@embedmill/test', '--parallel=1'],
-  // These wait less for one another, and two of them leave a core to each lane.
+  // These wait less, and running two at a time leaves a core to each lane.
   ['--exclude', '@embedmill/test', '--parallel=2'],
 ];
 
@@ -29,7 +29,7 @@ const reports = given || mkdtempSync(join(tmpdir(), 'embedmill-reports-'));
 if (given === '') process.on('exit', () => rmSync(reports, { recursive: true, force: true }));
 
 const children: ChildProcess[] = [];
-// A Ctrl-C reaches nx by the terminal as well; what came of the tests until then is still told.
+// nx also gets a Ctrl-C from the terminal; the results up to then are still reported.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => children.forEach((child) => child.kill(signal)));
 
@@ -40,7 +40,7 @@ const lines = outcomeLines(readReports(), exitCode, (performance.now() - began) 
 process.stdout.write(`\n${lines.join('\n')}\n`);
 process.exitCode = exitCode;
 
-/** Gives nx's exit code. */
+/** Resolves with nx's exit code. */
 function runLane(args: readonly string[]): Promise<number> {
   const colour = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {};
   const child = spawn(NX, ['run-many', '-t', 'test', '--output-style=static', ...args], {

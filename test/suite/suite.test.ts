@@ -11,7 +11,7 @@ import { commandOf, outcomeLines, passedLine, reasonOf, type ProjectReport } fro
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FIXTURE = fileURLToPath(new URL('fixture', import.meta.url));
 
-/** The fixture's tests, run as a project of `npm test` is. */
+/** Runs the fixture's tests as a project of `npm test`. */
 async function runFixture(environment: NodeJS.ProcessEnv = {}) {
   const reports = mkdtempSync(join(tmpdir(), 'embedmill-suite-'));
   try {
@@ -37,7 +37,7 @@ beforeAll(async () => {
   lines = outcomeLines([ran.report], ran.code ?? 1, 522.4);
 });
 
-test('the last line counts what passed, failed and was skipped, and says why', () => {
+test('the last line counts passed, failed and skipped tests, with the reasons', () => {
   expect(ran.code).toBe(1);
   expect(lines.at(-1)).toBe(
     'tests: 1 passed, 3 failed, 5 skipped (2 no store, 1 no helm here, 1 there is no openssl, ' +
@@ -45,7 +45,7 @@ test('the last line counts what passed, failed and was skipped, and says why', (
   );
 });
 
-test('each failure is named above it, with its message and the command that runs it alone', () => {
+test('each failure is listed above it, with its message and the command that runs it alone', () => {
   const text = lines.join('\n');
   expect(text).toContain(
     '✗ @embedmill/fixture: all-kinds.fixture.ts > fails (by 1 + 1)\n' +
@@ -58,12 +58,12 @@ test('each failure is named above it, with its message and the command that runs
   );
 });
 
-test('a project prints what failed, and nothing of what passed', () => {
+test('a project prints its failures and nothing else', () => {
   expect(ran.output).toContain('fails (by 1 + 1)');
   expect(ran.output).not.toContain('passes');
 });
 
-test('a property that fails names its seed and path; run again with the seed, it fails in the same way', async () => {
+test('a failing property prints its seed and path, and fails the same way when run with that seed', async () => {
   const property = (report: ProjectReport) => report.failures.find(({ names }) => names.length === 2)!;
   const said = /\{ seed: (-?\d+), path: "[\d:]+", endOnFailure: true \}\nCounterexample: .*/;
   const [before, seed] = said.exec(property(ran.report).messages[0]!)!;
@@ -75,7 +75,7 @@ test('a property that fails names its seed and path; run again with the seed, it
   expect(said.exec(property(again.report).messages[0]!)![0]).toBe(before);
 });
 
-test('a seed that is no whole number is refused', async () => {
+test('a seed that is not an integer is refused', async () => {
   const { code, report } = await runFixture({ EMBEDMILL_SEED: 'lucky' });
   expect(code).toBe(1);
   expect(report.failures[0]?.messages[0]).toBe('EMBEDMILL_SEED is lucky; it must be a whole number');
@@ -83,13 +83,13 @@ test('a seed that is no whole number is refused', async () => {
 
 const GREEN: ProjectReport = { project: 'a', ended: true, passed: 2, failures: [], skips: [], seconds: {} };
 
-test('counts are summed over projects; nothing skipped needs no reason', () => {
+test('counts are summed over projects, and without skipped tests there are no reasons', () => {
   expect(outcomeLines([GREEN, { ...GREEN, project: 'b', passed: 3 }], 0, 59.9)).toEqual([
     'tests: 5 passed, 0 failed, 0 skipped, in 0 min 59 s',
   ]);
 });
 
-test('a project that was killed, or that could not start, is a failure', () => {
+test('a project that was killed or could not start is a failure', () => {
   const killed = outcomeLines([GREEN, { ...GREEN, project: 'b', ended: false, passed: 0 }], 1, 1);
   expect(killed).toEqual([
     '✗ b: its tests did not come to an end; npm test -w b',
@@ -98,7 +98,7 @@ test('a project that was killed, or that could not start, is a failure', () => {
   expect(outcomeLines([GREEN], 1, 1).at(-1)).toBe('tests: 2 passed, 1 failed, 0 skipped, in 0 min 1 s');
 });
 
-test('of nx’s output, projects whose tests passed are a line, others are passed on', () => {
+test('of nx’s output, passing projects become one line each, and others are passed on', () => {
   const printed: string[] = [];
   const short = new Map([['a', passedLine({ ...GREEN, skips: [{ names: ['x'], note: undefined }] })]]);
   const output = new NxOutput(
@@ -124,11 +124,11 @@ test.each([
   expect(reasonOf({ note, names })).toBe(reason);
 });
 
-test('a name with a quote can be run from a shell', () => {
+test('the command for a name with a quote works in a shell', () => {
   expect(commandOf('p', 'a.test.ts', ["it's"], '')).toBe("npm test -w p -- a.test.ts -t 'it'\\''s'");
 });
 
-test('all projects run their tests so', () => {
+test('all projects run their tests this way', () => {
   const { workspaces } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     workspaces: string[];
   };
@@ -142,7 +142,7 @@ test('all projects run their tests so', () => {
     const config = join(folder, 'vitest.config.mjs');
     expect(existsSync(config), `${config} is there, as libs/jobs has it`).toBe(true);
     expect(readFileSync(config, 'utf8'), config).toContain('export default projectTests(');
-    // Vitest would take it in place of the other.
+    // Vitest would use it instead of the other.
     expect(existsSync(join(folder, 'vitest.config.ts')), `${folder} has vitest.config.mjs alone`).toBe(false);
   }
 });

@@ -4,10 +4,10 @@ import type { Redis } from 'ioredis';
 import type { Job } from '@embedmill/jobs';
 import { ndjson, type Embedmill } from '../embedmill.ts';
 
-/** What queue and spool keep beside a job’s own records: the first record of each kind, by its kind. */
+/** What the queue and the spool keep besides a job’s own records: the first record of each kind, by kind. */
 export type Kept = Record<string, unknown>;
 
-/** Where the spool has each kind: the record is the file’s first line. */
+/** Where the spool keeps each kind: the record is the file’s first line. */
 const FILES: readonly (readonly [kind: string, path: RegExp])[] = [
   ['finished', /^job_\w+\/finished\.json$/],
   ['file-lines', /^job_\w+\/files\.ndjson$/],
@@ -21,13 +21,13 @@ const FILES: readonly (readonly [kind: string, path: RegExp])[] = [
   ['map-state', /^maps\/.*\.state$/],
   ['range-tombstone', /^range-tombstones-.*\.json$/],
 ];
-/** And where Redis has them, by the ends of its keys. */
+/** Where Redis keeps other kinds, by the ends of the keys. */
 const KEYS: readonly (readonly [kind: string, key: RegExp])[] = [
   ['worker', /:worker:[^:]+$/],
   ['room', /:room:[^:]+$/],
 ];
 
-/** Has all of it made, in the collection `docs` of a server that may read `shelf/a.ndjson`. */
+/** Causes all of them to be written, in the collection `docs` of a server that may read `shelf/a.ndjson`. */
 export async function keptRecords(mill: Embedmill, connection: Redis): Promise<Kept> {
   const one = new Blob([ndjson([{ id: 'm1', text: 'one of many files' }])]);
   const many = await mill.call('/api/v1/collections/docs/jobs', {

@@ -24,7 +24,7 @@ import { recordSchema } from '../../libs/queue/src/ingest-record.ts';
 import { ledgerSchema } from '../../libs/queue/src/room-ledger.ts';
 import { fileLinesSchema } from '../../libs/sources/src/file-lines.ts';
 
-/** What each kind of record is read by. */
+/** The schema that reads each kind of record. */
 export const READERS: Readonly<Record<string, z.ZodType>> = {
   collection: collectionSchema,
   ingest: recordSchema,

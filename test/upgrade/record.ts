@@ -1,5 +1,5 @@
 /**
- * Records of this release, as a queue and a spool keep them with a job under way and beside it, for the tests of later ones:
+ * Prints this release's records, as a queue and a spool keep them during a job, for the tests of later releases:
  *
  *   node test/upgrade/record.ts > test/upgrade/records/VERSION.json
  */

@@ -6,9 +6,9 @@ import { startFakeQdrant } from '../../libs/vector-store/src/qdrant/fake-qdrant.
 import { Embedmill, ndjson } from '../embedmill.ts';
 
 /**
- * An upgrade and the way back, with jobs in flight: the release before (a checkout that is installed and built, named in
- * UPGRADE_FROM) begins, this one goes on, and the one before ends it. Without one, this release is its own
- * predecessor: then it is only shown that a rollout loses nothing.
+ * An upgrade and its rollback, with jobs in flight: the previous release (an installed and built checkout, named by
+ * UPGRADE_FROM) starts, this one takes over, and the previous one finishes. Without UPGRADE_FROM, this release stands
+ * in for its predecessor: then the test only shows that a rollout loses nothing.
  */
 const before = process.env['UPGRADE_FROM'];
 const BEFORE = before === undefined ? {} : { bin: join(before, 'apps/cli/bin/embedmill.js') };
@@ -46,7 +46,7 @@ const QUEUES: Place[] = [
     missing: missingPostgres,
     async start() {
       const { url, stop } = await startTestPostgres();
-      // Whatever Redis there is, it is not asked.
+      // Nothing may connect to Redis, even if this machine has one.
       return { env: { QUEUE_URL: url, REDIS_URL: 'redis://127.0.0.1:1' }, stop };
     },
   },
@@ -64,7 +64,7 @@ const STORES: Place[] = [
 
 const places = QUEUES.flatMap((queue) => STORES.map((store) => ({ queue, store })));
 
-describe.each(places)('by $queue.name and $store.name', ({ queue, store }) => {
+describe.each(places)('with $queue.name and $store.name', ({ queue, store }) => {
   const { missing } = queue;
   test.skipIf(missing !== undefined)(
     `jobs in flight outlive an upgrade and its rollback${missing === undefined ? '' : ` (skipped: ${missing})`}`,

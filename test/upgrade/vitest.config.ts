@@ -1,6 +1,6 @@
 import { projectTests } from '../suite/project.ts';
 
-// A release and the one before take turns over the same data: minutes, not part of `npm test`.
+// A release and the previous one take turns on the same data: takes minutes, not part of `npm test`.
 export default projectTests({
   root: import.meta.dirname,
   include: ['*.test.ts'],

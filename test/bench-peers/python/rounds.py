@@ -1,4 +1,4 @@
-"""A peer's side: one line of JSON once its model is loaded, then one for each line that it is sent: a round over all texts."""
+"""The peer's side: prints a line of JSON once its model is loaded, then one for each line it receives, after a round over all texts."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ def texts_of(path: str) -> list[str]:
 
 
 def serve(texts: list[str], embed: Callable[[list[str]], int]) -> None:
-    """`embed` gives how many vectors it made."""
+    """`embed` returns the number of vectors."""
     embed(texts[:64])
     print(json.dumps({"ready": True}), flush=True)
     for _ in sys.stdin:

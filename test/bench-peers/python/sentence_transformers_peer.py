@@ -14,6 +14,6 @@ model = SentenceTransformer(
     local_files_only=True,
     model_kwargs={"file_name": file, "provider": "CPUExecutionProvider", "export": False},
 )
-# As every other reads them; the tokenizer's own file pads each text to 128.
+# The same limit as all other peers; the tokenizer's file pads each text to 128.
 model.max_seq_length = 256
 serve(texts_of(texts), lambda some: len(model.encode(some, batch_size=int(batch_size), normalize_embeddings=True)))

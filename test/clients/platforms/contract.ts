@@ -1,10 +1,13 @@
-/** The contract of packages/client, as any platform can run it: with nothing but the client. Bundled, and run elsewhere. */
+/**
+ * The contract of packages/client in a form that any platform can run: it needs nothing but the client. It is bundled
+ * and run elsewhere.
+ */
 import CASES from '../../../packages/client/contract/cases.json' with { type: 'json' };
 import { createClient, EmbedmillError } from '../../../packages/client/src/index.ts';
 
 export interface Outcome {
   check: string;
-  /** What was wrong; null where nothing was. */
+  /** What was wrong; null if nothing was. */
   error: string | null;
 }
 
@@ -76,7 +79,7 @@ export async function contract(url: string, collection: string): Promise<Outcome
   }
 }
 
-/** What is not as wanted; undefined where all that is wanted is there. */
+/** The first difference from what is wanted; undefined if there is none. */
 function difference(got: unknown, wanted: unknown, where = 'it'): string | undefined {
   if (typeof wanted !== 'object' || wanted === null)
     return got === wanted ? undefined : `${where} is ${JSON.stringify(got)}, not ${JSON.stringify(wanted)}`;

@@ -58,7 +58,7 @@ def check_embed_of_version_1_and_many_texts():
     answer = client.embed(texts=TEXTS, model=PREFIXED, input_type="search_query")
     for text, got in zip(TEXTS, answer.embeddings):
         same(got, as_query(text))
-    # Which it sends in parts of 96 at the same time.
+    # The client sends these in parts of 96, at the same time.
     many = [f"text number {n}" for n in range(200)]
     by_type = client.embed(texts=many, model=MODEL, input_type="search_document", embedding_types=["float"])
     assert len(by_type.embeddings.float_) == 200

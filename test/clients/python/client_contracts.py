@@ -1,10 +1,10 @@
-"""Clients whose addresses cannot be changed, or that are none: what their APIs' documentation has them send."""
+"""For APIs without a client, or whose client's address cannot be changed: the requests of their documentation."""
 
 from reference import *
 
 
 def check_jina_rerank():
-    # https://api.jina.ai/v1/rerank, as of its documentation.
+    # The example in the documentation of https://api.jina.ai/v1/rerank.
     body = {"model": MODEL, "query": "whales", "documents": ABOUT, "top_n": 2, "return_documents": True}
     answer = post("/v1/rerank", body)
     assert {one["index"] for one in answer["results"]} == {0, 2}, answer

@@ -31,7 +31,7 @@ def check_vectors_as_the_model_gives_them():
     whole = vector(TEXTS[0])
     assert max(abs(one / length - other) for one, other in zip(got, whole)) < 1e-6
     one = client.feature_extraction(TEXTS[0], normalize=True)[0]
-    # It reads numbers as float32.
+    # The client reads numbers as float32.
     assert max(abs(float(number) - other) for number, other in zip(one, whole)) < 1e-7
 
 

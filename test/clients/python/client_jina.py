@@ -42,5 +42,5 @@ def check_a_ranking():
 
 
 def check_what_is_not_done_is_refused():
-    # It looks for `detail` in what came of it.
+    # The client looks for `detail` in the answer.
     refused(lambda: JinaTextEmbedder(api_key=KEY, model=MODEL, task="separation", base_url=EMBEDDINGS).run("x"))

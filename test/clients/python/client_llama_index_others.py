@@ -26,7 +26,7 @@ def check_cohere():
 
 
 def check_cohere_by_roles():
-    # Without a type of input its method says the role.
+    # Without an input type, the method determines the role.
     embedding = CohereEmbedding(model_name=COHERE_ALIAS, api_key="none", base_url=URL)
     same(embedding.get_query_embedding(QUESTION), vector(QUESTION))
 

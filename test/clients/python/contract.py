@@ -1,4 +1,4 @@
-"""Runs the cases of packages/client/contract/cases.json with the Python client, waiting or awaiting: python contract.py sync|async.
+"""Runs the cases of packages/client/contract/cases.json with the Python client, sync or async: python contract.py sync|async.
 
 Prints a line of JSON for each case, behind "RESULT ", as run.py does.
 """

@@ -1,4 +1,4 @@
-"""What a client's answers are compared with: the same question, asked of the server by nothing but urllib."""
+"""The reference for a client's answers: the same request, sent to the server with nothing but urllib."""
 
 import json
 import math
@@ -6,14 +6,14 @@ import os
 import urllib.request
 
 URL = os.environ["CLIENTS_URL"]
-# The bundled model, and the same one behind prefixes, so that the roles give different vectors.
+# The bundled model, and the same model with prefixes, which give each role its own vectors.
 MODEL = "all-MiniLM-L6-v2"
 PREFIXED = "prefixed"
 QUERY_PREFIX = "query: "
 DOCUMENT_PREFIX = "passage: "
-# A name of OpenAI's that stands for the bundled model.
+# A name of an OpenAI model as an alias of the bundled model.
 ALIAS = "text-embedding-3-small"
-# A name of Cohere's that does so, too.
+# A name of a Cohere model as another alias of it.
 COHERE_ALIAS = "embed-english-v3.0"
 QUESTION = "How do I reset my password?"
 TEXTS = ["A whale and a captain.", "Naïve café, 日本", "Call me Ishmael."]
@@ -41,7 +41,7 @@ def as_document(text):
 
 
 def same(got, wanted):
-    """Fails unless two vectors are the same but for rounding."""
+    """Fails unless two vectors are equal up to rounding."""
     got = [float(number) for number in got]
     assert len(got) == len(wanted), f"{len(got)} numbers, not {len(wanted)}"
     cosine = sum(a * b for a, b in zip(got, wanted)) / (math.hypot(*got) * math.hypot(*wanted))
@@ -49,7 +49,7 @@ def same(got, wanted):
 
 
 def refused(call, *says):
-    """Fails unless the call fails, and says so."""
+    """Fails unless the call raises an error with these texts."""
     try:
         call()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Files in parts over a connection that breaks, by the Python client: python resumed.py sync|async. Prints as contract.py does."""
+"""Uploads in parts over a connection that breaks, with the Python client: python resumed.py sync|async. Prints as contract.py does."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from embedmill import AsyncClient, Client
 
 URL = os.environ["CLIENTS_URL"]
 LINES = [json.dumps({"id": f"d{n}", "text": f"whale number {n}"}) + "\n" for n in range(12)]
-# Of the requests that send a part: the second's answer is lost, the third does not arrive.
+# Of the requests that send a part, the second one's answer is lost, and the third does not arrive.
 ANSWER_LOST, CUT = 2, 3
 
 
@@ -66,7 +66,7 @@ async def main(kind):
             await client.collections.create(name)
             job = await client.submit(name, path, part_bytes=part_bytes)
             job = await client.jobs.finished(job["id"])
-    # Four parts, and the one that did not arrive again.
+    # Four parts, and the one that did not arrive, again.
     assert transport.parts == 5, f"{transport.parts} parts were sent"
     assert job["stored"] == len(LINES) and job["failed"] == 0, job
 

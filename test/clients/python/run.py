@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 
-# LangChain counts tokens by tiktoken, which fetches its vocabularies from the network; litellm has them with it.
+# LangChain counts tokens with tiktoken, which downloads its vocabularies; litellm ships them.
 litellm = importlib.util.find_spec("litellm")
 if litellm is not None and litellm.origin is not None:
     tokenizers = os.path.join(os.path.dirname(litellm.origin), "litellm_core_utils", "tokenizers")
