@@ -77,7 +77,8 @@ export class Embedmill {
   /** Waits for a condition. On timeout, fails with the condition's name and the output of `up`. */
   async until(what: string, met: () => Promise<boolean>, seconds = 150): Promise<void> {
     for (const deadline = Date.now() + seconds * 1000; !(await met()); await setTimeout(50)) {
-      if (Date.now() > deadline) throw new Error(`after ${seconds} s still not: ${what}\n${this.#output}`);
+      if (Date.now() > deadline)
+        throw new Error(`waited ${seconds} s in vain until: ${what}\n${this.#output}`);
     }
   }
 

@@ -33,7 +33,7 @@ async function npxUp(environment: NodeJS.ProcessEnv = {}) {
   const up: { state?: UpState } = {};
   const until = async (what: string, met: () => boolean | Promise<boolean>) => {
     for (const deadline = Date.now() + 150_000; !(await met()); await setTimeout(50)) {
-      if (Date.now() > deadline) throw new Error(`after 150 s still not: ${what}\n${output}`);
+      if (Date.now() > deadline) throw new Error(`waited 150 s in vain until: ${what}\n${output}`);
     }
   };
   const read = async () => {

@@ -34,9 +34,12 @@ const scalersOf = (manifests: readonly Manifest[]): string[] =>
     .filter(({ kind }) => kind === 'ScaledObject' || kind === 'HorizontalPodAutoscaler')
     .map(({ kind, metadata }) => `${kind}/${metadata.name}`);
 
-test.each(COPIES)('%s is copied into the chart; if not, run "npm run render -w deploy"', async (ours, copy) => {
-  expect(await filesOf(copy)).toEqual(await filesOf(ours));
-});
+test.each(COPIES)(
+  '%s is copied into the chart; if not, run "npm run render -w deploy"',
+  async (ours, copy) => {
+    expect(await filesOf(copy)).toEqual(await filesOf(ours));
+  },
+);
 
 describe.skipIf(!helm)(`helm${skipped}`, () => {
   test.each(CASE_NAMES)('%s: the committed manifests are up to date', async (name) => {

@@ -70,7 +70,9 @@ function releasedChangelog(text: string, to: string, date: string): string {
 function partsOf(version: string): number[] {
   const parts = VERSION.exec(version)?.slice(1, 4).map(Number);
   if (parts !== undefined) return parts;
-  throw new Error(`"${version}" is not a version: write it as 1.2.3 or 1.2.3-rc.1, or as patch, minor or major`);
+  throw new Error(
+    `"${version}" is not a version: write it as 1.2.3 or 1.2.3-rc.1, or as patch, minor or major`,
+  );
 }
 
 function assertLater(from: string, to: string): void {

@@ -58,7 +58,7 @@ export class PeerProcess {
   async #answer(): Promise<Record<string, unknown>> {
     for (;;) {
       const { value, done } = await this.#answers.next();
-      if (done === true) throw new Error(this.#said.trim().split('\n').at(-1) ?? 'it ended and said nothing');
+      if (done === true) throw new Error(this.#said.trim().split('\n').at(-1) ?? 'it exited without output');
       if (value.startsWith('{')) return JSON.parse(value) as Record<string, unknown>;
     }
   }

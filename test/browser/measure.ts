@@ -83,7 +83,7 @@ async function draggedMap() {
   const canvas = page.locator('canvas');
   await canvas.waitFor();
   const box = await canvas.boundingBox();
-  if (box === null) throw new Error('the map is not seen');
+  if (box === null) throw new Error('the map is not visible');
   const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
   await page.mouse.move(x, y);
   await page.mouse.down();

@@ -196,7 +196,7 @@ async function lassoed(page: Page): Promise<void> {
   await shown(page);
   await page.getByRole('button', { name: 'Lasso' }).click();
   const box = await page.locator('canvas').boundingBox();
-  if (box === null) throw new Error('the map is not seen');
+  if (box === null) throw new Error('the map is not visible');
   const [left, top] = [box.x + 2, box.y + 2];
   const [right, bottom] = [box.x + box.width - 2, box.y + box.height - 2];
   await page.mouse.move(left, top);

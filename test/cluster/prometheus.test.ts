@@ -107,20 +107,17 @@ async function queries(): Promise<{ panel: string; expression: string }[]> {
     );
 }
 
-test.skipIf(PROMTOOL === undefined)(
-  `promtool accepts the metrics${WITHOUT_PROMTOOL}`,
-  async () => {
-    for (const address of [addresses.api, ...addresses.workers]) {
-      const body = await (await fetch(`http://${address}/metrics`)).text();
-      expect(body).toContain('embedmill_');
-      expect({ address, ...(await promtool(['check', 'metrics'], body)) }).toEqual({
-        address,
-        code: 0,
-        output: '',
-      });
-    }
-  },
-);
+test.skipIf(PROMTOOL === undefined)(`promtool accepts the metrics${WITHOUT_PROMTOOL}`, async () => {
+  for (const address of [addresses.api, ...addresses.workers]) {
+    const body = await (await fetch(`http://${address}/metrics`)).text();
+    expect(body).toContain('embedmill_');
+    expect({ address, ...(await promtool(['check', 'metrics'], body)) }).toEqual({
+      address,
+      code: 0,
+      output: '',
+    });
+  }
+});
 
 test.skipIf(PROMETHEUS === undefined)(
   `every panel has data during a job, and every rule can be evaluated${WITHOUT_PROMETHEUS}`,

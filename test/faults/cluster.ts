@@ -95,7 +95,7 @@ export class Cluster {
 
   pid(name: string): number {
     const pid = this.#part(name).child?.pid;
-    if (pid === undefined) throw new Error(`${name} does not run`);
+    if (pid === undefined) throw new Error(`${name} is not running`);
     return pid;
   }
 
@@ -172,7 +172,7 @@ export class Cluster {
     for (const deadline = Date.now() + seconds * 1000; !(await met()); await setTimeout(50)) {
       if (Date.now() < deadline) continue;
       const logs = await Promise.all(this.names.map(async (name) => `${name}:\n${await this.log(name)}`));
-      throw new Error(`after ${seconds} s still not: ${what}\n${logs.join('\n')}`);
+      throw new Error(`waited ${seconds} s in vain until: ${what}\n${logs.join('\n')}`);
     }
   }
 
@@ -303,7 +303,7 @@ async function within(promise: Promise<void>, what: string): Promise<void> {
   const late = new AbortController();
   const timeout = setTimeout(READY_MS, undefined, { signal: late.signal }).then(
     () => {
-      throw new Error(`after ${READY_MS / 1000} s still not: ${what}`);
+      throw new Error(`waited ${READY_MS / 1000} s in vain until: ${what}`);
     },
     () => {},
   );

@@ -79,7 +79,7 @@ async function persist<T>(what: string, action: () => Promise<T>): Promise<T> {
     try {
       return await action();
     } catch (error) {
-      if (Date.now() > deadline) throw new Error(`still cannot: ${what}`, { cause: error });
+      if (Date.now() > deadline) throw new Error(`cannot ${what}`, { cause: error });
     }
   }
 }

@@ -64,7 +64,8 @@ afterAll(async () => {
 
 async function until(what: string, met: () => Promise<boolean>, seconds = 120): Promise<void> {
   for (const deadline = Date.now() + seconds * 1000; !(await met()); await setTimeout(50)) {
-    if (Date.now() > deadline) throw new Error(`after ${seconds} s still not: ${what}\n${output.join('\n')}`);
+    if (Date.now() > deadline)
+      throw new Error(`waited ${seconds} s in vain until: ${what}\n${output.join('\n')}`);
   }
 }
 

@@ -34,7 +34,7 @@ export function outcomeLines(reports: readonly ProjectReport[], exitCode: number
   const lines = reports.flatMap((report) => failureLines(report));
   let failed = sum(({ failures }) => failures.length) + reports.filter(({ ended }) => !ended).length;
   if (failed === 0 && exitCode !== 0) {
-    lines.push('✗ a project’s tests could not be run, or ended wrongly; it is said above');
+    lines.push('✗ a project’s tests could not run or exited with an error; see above');
     failed = 1;
   }
   const passed = sum((report) => report.passed);
@@ -69,16 +69,16 @@ export function reasonOf({ names, note }: Skip): string {
     if (found?.[1] === ' without ') return `no ${found[2] ?? ''}`;
     if (found !== null) return found[2] ?? found[4] ?? name;
   }
-  return 'for no reason that was given';
+  return 'without a reason';
 }
 
 function failureLines({ project, ended, failures }: ProjectReport): string[] {
   const lines = failures.flatMap(({ file, names, messages }) => [
-    `✗ ${project}: ${[file, ...names].filter((part) => part !== '').join(' > ') || 'outside of any test'}`,
+    `✗ ${project}: ${[file, ...names].filter((part) => part !== '').join(' > ') || 'outside any test'}`,
     ...messages.map((message) => `    ${firstLine(message)}`),
     `    run it again: ${commandOf(project, file, names, messages.join('\n'))}`,
   ]);
-  if (!ended) lines.push(`✗ ${project}: its tests did not come to an end; npm test -w ${project}`);
+  if (!ended) lines.push(`✗ ${project}: its tests did not finish; run: npm test -w ${project}`);
   return lines;
 }
 

@@ -39,7 +39,7 @@ export class Recorder implements Reporter {
         const result = test.result();
         if (result.state === 'passed') passed += 1;
         else if (result.state === 'skipped') skips.push({ names: namesOf(test), note: result.note });
-        else fail(namesOf(test), result.errors?.length ? result.errors : [{ message: 'it did not end' }]);
+        else fail(namesOf(test), result.errors?.length ? result.errors : [{ message: 'it did not finish' }]);
       }
     }
     if (unhandled.length > 0) {

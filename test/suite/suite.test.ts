@@ -41,7 +41,7 @@ test('the last line counts passed, failed and skipped tests, with the reasons', 
   expect(ran.code).toBe(1);
   expect(lines.at(-1)).toBe(
     'tests: 1 passed, 3 failed, 5 skipped (2 no store, 1 no helm here, 1 there is no openssl, ' +
-      '1 for no reason that was given), in 8 min 42 s',
+      '1 without a reason), in 8 min 42 s',
   );
 });
 
@@ -92,7 +92,7 @@ test('counts are summed over projects, and without skipped tests there are no re
 test('a project that was killed or could not start is a failure', () => {
   const killed = outcomeLines([GREEN, { ...GREEN, project: 'b', ended: false, passed: 0 }], 1, 1);
   expect(killed).toEqual([
-    '✗ b: its tests did not come to an end; npm test -w b',
+    '✗ b: its tests did not finish; run: npm test -w b',
     'tests: 2 passed, 1 failed, 0 skipped, in 0 min 1 s',
   ]);
   expect(outcomeLines([GREEN], 1, 1).at(-1)).toBe('tests: 2 passed, 1 failed, 0 skipped, in 0 min 1 s');
@@ -119,7 +119,7 @@ test.each([
   [undefined, ['skipped: no postgres', 'a job'], 'no postgres'],
   [undefined, ['PostgreSQL (skipped: no postgres)', 'a job (skipped without openssl)'], 'no openssl'],
   ['no adapter here', ['on WebGPU (skipped without fp32)'], 'no adapter here'],
-  [undefined, ['jobs that are skipped are counted'], 'for no reason that was given'],
+  [undefined, ['jobs that are skipped are counted'], 'without a reason'],
 ])('the reason of a skip: %s, %j', (note, names, reason) => {
   expect(reasonOf({ note, names })).toBe(reason);
 });

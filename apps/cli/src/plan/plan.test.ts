@@ -108,21 +108,18 @@ test.each([
   { workers: 1000, tokensPerSecond: 36_000, jobs: 1 },
   { workers: 3000, tokensPerSecond: 36_000, jobs: 6 },
   { workers: 100, tokensPerSecond: 400_000, jobs: 20 },
-])(
-  'the simulation stays within the planned queue and time: %o',
-  ({ workers, jobs, ...rest }) => {
-    const asked = request({ documents: workers * 30_000, size: { workers }, jobs, ...rest });
-    const plan = planOf(asked);
-    const { cluster, load } = scenarioOf(asked, plan, { mtbfHours: 24 });
-    const outcome = simulate(cluster, load, NO_FAULTS);
-    expect(outcome.mostOutstanding).toBeLessThanOrEqual(plan.redis.outstandingShards);
-    // It takes some seconds until 3000 workers have their hands full, and the whole run takes a minute.
-    expect(outcome.utilisation).toBeGreaterThan(0.9);
-    const planned = plan.hours * 3600;
-    expect(outcome.seconds).toBeGreaterThan(planned * 0.95);
-    expect(outcome.seconds).toBeLessThan(planned * 1.05 + 8 * plan.shards.seconds + 5);
-  },
-);
+])('the simulation stays within the planned queue and time: %o', ({ workers, jobs, ...rest }) => {
+  const asked = request({ documents: workers * 30_000, size: { workers }, jobs, ...rest });
+  const plan = planOf(asked);
+  const { cluster, load } = scenarioOf(asked, plan, { mtbfHours: 24 });
+  const outcome = simulate(cluster, load, NO_FAULTS);
+  expect(outcome.mostOutstanding).toBeLessThanOrEqual(plan.redis.outstandingShards);
+  // It takes some seconds until 3000 workers have their hands full, and the whole run takes a minute.
+  expect(outcome.utilisation).toBeGreaterThan(0.9);
+  const planned = plan.hours * 3600;
+  expect(outcome.seconds).toBeGreaterThan(planned * 0.95);
+  expect(outcome.seconds).toBeLessThan(planned * 1.05 + 8 * plan.shards.seconds + 5);
+});
 
 test('a plan warns of what one Redis, zvec or one job cannot do', () => {
   expect(planWarnings(planOf(request({ documents: 1e5 })))).toEqual([]);

@@ -13,8 +13,7 @@ export const failures = {
   'todo.recognize': 'Run text recognition (OCR) on the file and submit the result.',
   'todo.vector': 'Embed these with the collection’s own model, or leave out their vectors.',
   'todo.model': 'The model does not know this script: use a collection with a multilingual model.',
-  'todo.allow':
-    'Put the image into the source’s folder, or have its host allowed in the server’s settings.',
+  'todo.allow': 'Put the image into the source’s folder, or have its host allowed in the server’s settings.',
   'todo.ffmpeg': 'Install ffmpeg on the machines of the workers, then retry.',
   'todo.duplicate': 'The last one was stored. If they are different documents, give each its own id.',
   'todo.again': 'Submit these documents again from their origin.',
