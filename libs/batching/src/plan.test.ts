@@ -35,7 +35,7 @@ const item = (key: number, length: number, rest: Partial<WindowItem> = {}): Item
   ...rest,
 });
 
-/** Fills batch after batch to the brim from items in this order: what a simpler planner does. */
+/** A simpler planner: fills one batch after another to the brim, in this order. */
 function greedyPadded(lengths: number[], { area, maxItems }: Budget): number {
   let padded = 0;
   let count = 0;
@@ -172,7 +172,7 @@ describe('planBatches', () => {
           let now = 1;
           let window: Item[] = [item(-1, length)];
           for (let step = 0; window.some(({ key }) => key === -1); step += 1) {
-            // All younger than the victim. Perfect batches, which cost less per token than any batch that the victim is in.
+            // All younger than the victim, and in perfect batches: any batch with the victim costs more per token.
             const perfect = [item(1, 512, { enqueuedAt: now }), item(2, 512, { enqueuedAt: now })];
             const more = (arrivals[step % arrivals.length] ?? []).map((tokens) =>
               item(3, tokens, { enqueuedAt: now }),

@@ -1,4 +1,4 @@
-/** `interactive` is a query that someone waits for, `bulk` everything else. */
+/** `interactive`: a query that someone is waiting for; `bulk`: everything else. */
 export type Lane = 'bulk' | 'interactive';
 
 /** What the planner needs to know about a token sequence; callers may add fields of their own. */
@@ -6,17 +6,17 @@ export interface WindowItem {
   /** Tokens, special tokens included; at least 1. */
   readonly length: number;
   readonly lane: Lane;
-  /** When it began to wait, in ms on the clock that `now` is read from. */
+  /** When it began to wait, in ms, on the same clock as `now`. */
   readonly enqueuedAt: number;
 }
 
 /** What a device can process in one run, and what a run costs. */
 export interface Budget {
-  /** The most padded tokens of a batch: items × longest. A longer item runs alone. */
+  /** The maximum number of padded tokens in a batch (items × longest). A longer item runs alone. */
   readonly area: number;
-  /** The cost of starting a run, in the padded tokens that take as long. */
+  /** The fixed cost of a run, as the number of padded tokens that take the same time. */
   readonly launchCost: number;
-  /** The most items of a batch. */
+  /** The maximum number of items in a batch. */
   readonly maxItems: number;
   /** How long a bulk item may be deferred for better batches, in ms. */
   readonly deadlineMs: number;
@@ -24,7 +24,7 @@ export interface Budget {
 
 export interface Batch<Item extends WindowItem = WindowItem> {
   readonly lane: Lane;
-  /** By rising length. */
+  /** In ascending order of length. */
   readonly items: readonly Item[];
   /** The length of the longest item, to which the others are padded. */
   readonly longest: number;
@@ -33,17 +33,17 @@ export interface Batch<Item extends WindowItem = WindowItem> {
 }
 
 /**
- * Cuts a window of sequences into batches, each item in exactly one, in the order to run them.
+ * Cuts a window of sequences into batches and returns them in execution order. Each item is in exactly one batch.
  *
- * The items of a lane are sorted by true length and cut where the sum over the batches of
- * items × longest + launchCost is smallest. No other cut of the sorted window pads less: filling each batch
- * to the brim makes the fewest batches possible, so a cut that costs less in total has less padding too.
+ * The items of a lane are sorted by true length and cut so that the total of items × longest + launchCost over all
+ * batches is minimal. Filling each batch to the brim would make the fewest batches, so a cut with a lower total cost
+ * also has less padding.
  *
- * Order: the interactive lane first, oldest first; then bulk batches that hold an item past its deadline,
- * oldest first; then the other bulk batches, least cost per real token first, so that sequences without others of
- * like length wait for some, but never longer than their deadline.
+ * Order: the interactive lane first, oldest first; then bulk batches that hold an item past its deadline, oldest first;
+ * then the other bulk batches, lowest cost per real token first. A sequence of unusual length therefore waits for
+ * others of similar length, but never beyond its deadline.
  *
- * Pure, and O(n log n + n·k) for n items, k being the items that fit into one batch.
+ * Pure. O(n log n + n·k) for n items, where k is the number of items that fit into one batch.
  */
 export function planBatches<Item extends WindowItem>(
   window: readonly Item[],
@@ -72,8 +72,8 @@ export function costOf(batch: Batch, budget: Pick<Budget, 'launchCost'>): number
 }
 
 /**
- * The cheapest cut of the items sorted by length, by dynamic programming over the end of the last batch:
- * best[i] = min over the starts s that the budget allows of best[s] + (i − s)·length[i − 1] + launchCost.
+ * The cheapest cut of the items sorted by length, by dynamic programming over the end of the last batch: best[i] = the
+ * minimum, over all starts s that the budget allows, of best[s] + (i − s)·length[i − 1] + launchCost.
  */
 function cut<Item extends WindowItem>(items: readonly Item[], budget: Budget): Batch<Item>[] {
   const sorted = items.toSorted((a, b) => a.length - b.length || a.enqueuedAt - b.enqueuedAt);

@@ -2,9 +2,9 @@ import { BlockList, isIP } from 'node:net';
 import { EmbedmillError } from '@embedmill/jobs';
 
 /**
- * IPv4 that is not of the public internet, by IANA's registries of special-purpose and multicast addresses
- * (https://www.iana.org/assignments/iana-ipv4-special-registry), clouds' metadata services among it: those are
- * link-local, or have shared or protocol addresses. One is not, and stands at the end.
+ * IPv4 ranges outside the public internet, from IANA's registries of special-purpose and multicast addresses
+ * (https://www.iana.org/assignments/iana-ipv4-special-registry), They include clouds' metadata services, which are
+ * link-local or have shared or protocol addresses. The one exception is listed last.
  */
 const NOT_PUBLIC_IPV4 = [
   '0.0.0.0/8', // this network
@@ -29,8 +29,8 @@ const NOT_PUBLIC_IPV4 = [
 ];
 
 /**
- * IPv6 is public in 2000::/3 alone; loopback, private, link-local, multicast, mapped IPv4 and NAT64 are elsewhere.
- * Of it, these are not, or lead to IPv4 that may not be
+ * Only 2000::/3 of IPv6 is public; loopback, private, link-local, multicast, mapped IPv4 and NAT64 are elsewhere. These
+ * ranges within it are not public, or lead to IPv4 addresses that may not be
  * (https://www.iana.org/assignments/iana-ipv6-special-registry).
  */
 const GLOBAL_IPV6 = '2000::/3';
@@ -45,20 +45,20 @@ const NOT_PUBLIC_IPV6 = [
 const NOT_PUBLIC = subnets([...NOT_PUBLIC_IPV4, ...NOT_PUBLIC_IPV6]);
 const GLOBAL = subnets([GLOBAL_IPV6]);
 
-/** Whether an IP address, in any notation of it, is one of the public internet; false for what is none. */
+/** Whether a text is an IP address, in any notation, of the public internet. */
 export function isPublicAddress(address: string): boolean {
   switch (isIP(address)) {
     case 4:
       return !NOT_PUBLIC.check(address, 'ipv4');
     case 6:
-      // A zone ("%eth0") is of local addresses only.
+      // Only local addresses have a zone ("%eth0").
       return !address.includes('%') && GLOBAL.check(address, 'ipv6') && !NOT_PUBLIC.check(address, 'ipv6');
     default:
       return false;
   }
 }
 
-/** Which hosts and addresses may be fetched from: public ones, and what is explicitly allowed. */
+/** Which hosts and addresses may be fetched from: public ones, and those explicitly allowed. */
 export class AddressRules {
   readonly #hosts: ReadonlySet<string>;
   readonly #allowed: BlockList;
@@ -89,7 +89,6 @@ export class AddressRules {
   }
 }
 
-/** An address is a subnet of its own. */
 function isSubnet(entry: string): boolean {
   const [address = '', prefix, ...more] = entry.split('/');
   const family = isIP(address);

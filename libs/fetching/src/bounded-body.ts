@@ -3,7 +3,7 @@ import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompre
 
 /** More bytes than allowed. */
 export class BodyTooLarge extends Error {}
-/** An encoding that is not known, or bytes that are not of it. */
+/** An unknown encoding, or bytes that are invalid in it. */
 export class BodyEncoding extends Error {}
 
 const DECODERS: Readonly<Record<string, () => Transform>> = {
@@ -16,17 +16,17 @@ const DECODERS: Readonly<Record<string, () => Transform>> = {
 
 export const ACCEPT_ENCODING = 'gzip, deflate, br, zstd';
 
-/** How slow a body may come: so many bytes, decoded, in each stretch of so many milliseconds. */
+/** The minimum pace of a body: this many decoded bytes in each period of this many milliseconds. */
 export interface Pace {
   readonly bytes: number;
   readonly milliseconds: number;
 }
 
 /**
- * A body without its `content-encoding`. What is counted is what comes out, as it comes: neither a false
- * `content-length` nor a few bytes that decode to many get past `maxBytes`, and a byte now and then, or many that
- * decode to nothing, do not keep the pace. Throws `BodyTooLarge`, `BodyEncoding`, an Error when it is too slow, and
- * what the body throws; the body is destroyed when reading ends, however it ends.
+ * Decodes a body's `content-encoding`. Limits apply to the decoded bytes as they arrive: neither a false
+ * `content-length` nor a decompression bomb gets past `maxBytes`, and an occasional byte, or input that decodes to
+ * nothing, does not keep the pace. Throws `BodyTooLarge`, `BodyEncoding`, an Error when the body is too slow, and
+ * whatever the body throws. The body is always destroyed when reading ends.
  */
 export async function* boundedBody(
   body: Readable,
@@ -66,6 +66,6 @@ function decoded(body: Readable, encoding = 'identity'): Readable {
   const decoder = Object.hasOwn(DECODERS, name) ? DECODERS[name] : undefined;
   if (decoder === undefined)
     throw new BodyEncoding(`content-encoding ${JSON.stringify(encoding)} is not supported`);
-  // What breaks is thrown to whoever reads the decoder.
+  // Errors reach the reader of the decoder.
   return pipeline(body, decoder(), () => undefined);
 }

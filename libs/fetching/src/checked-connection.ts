@@ -4,13 +4,13 @@ import { setTimeout } from 'node:timers/promises';
 import { buildConnector } from 'undici';
 import type { AddressRules } from './address-rules.ts';
 
-/** Refusals of names come at multiples of this: more than any name server takes that is there. */
+/** Refusals of names are delayed to a multiple of this, which is longer than any reachable name server takes. */
 const ANSWER_EVERY_MS = 2000;
 
 /** A host's addresses. */
 export type Resolve = (hostname: string) => Promise<readonly string[]>;
 
-/** What the system says, its hosts file included. */
+/** As the system resolves them, including its hosts file. */
 export const systemResolve: Resolve = async (hostname) => {
   const addresses = await lookup(hostname, { all: true, order: 'verbatim' });
   return addresses.map(({ address }) => address);
@@ -20,9 +20,9 @@ export const systemResolve: Resolve = async (hostname) => {
 export class ForbiddenAddress extends Error {}
 
 /**
- * Opens connections to addresses that the rules allow, and to no other. The check is made where the connection is:
- * a name is resolved once, and the very addresses that were checked are connected to, so that a name server that
- * changes its answer gains nothing. A name with addresses of both kinds is reached at the allowed ones.
+ * Opens connections only to addresses that the rules allow. The check is part of connecting: a name is resolved once,
+ * and only the addresses that were checked are used, so DNS rebinding gains nothing. If only some of a name's addresses
+ * are allowed, those are used.
  */
 export function checkedConnector(
   rules: AddressRules,
@@ -35,8 +35,8 @@ export function checkedConnector(
     const addresses = await resolve(hostname).catch(() => []);
     const allowed = addresses.filter((address) => rules.allowsAddress(address));
     if (allowed.length > 0) return allowed;
-    // A name that leads inside and one that leads nowhere are told apart by neither words nor time: else the author of
-    // the URL could find out which names this network knows.
+    // A name that resolves to an internal address and one that does not resolve give the same message after the same
+    // time. Otherwise the author of the URL could find out which names this network knows.
     const took = performance.now() - began;
     await setTimeout(Math.ceil(took / ANSWER_EVERY_MS) * ANSWER_EVERY_MS - took);
     throw new ForbiddenAddress(`${hostname} has no public address`);
@@ -61,7 +61,7 @@ export function checkedConnector(
     lookup: checkedLookup,
   } as buildConnector.BuildOptions);
   return (options, callback) => {
-    // Node asks no lookup for what is an address already.
+    // Node does not call the lookup for an IP address.
     const literal = options.hostname.replace(/^\[(.*)\]$/, '$1');
     if (isIP(literal) !== 0 && !rules.allowsAddress(literal)) {
       return callback(new ForbiddenAddress(`${literal} is not a public address`), null);

@@ -42,7 +42,7 @@ async function serve(
   return { ...(await listen(server)), requests: () => requests };
 }
 
-/** As `serve`, over TLS with a certificate that this process trusts; undefined where openssl is missing. */
+/** Like `serve`, over TLS with a certificate that this process trusts; undefined if openssl is missing. */
 async function serveTls(listener: RequestListener) {
   const folder = await mkdtemp(join(tmpdir(), 'embedmill-tls-'));
   opened.push({ close: () => rm(folder, { recursive: true, force: true }) });
@@ -169,7 +169,7 @@ describe('addresses that are not public', () => {
     const fetch = guarded({ allow: ['127.0.0.1'], resolve });
     const url = `http://rebinding.example:${port}/`;
     expect(await codeOf(fetch.bytes(url, asked))).toBe('ok');
-    // Resolved once for a connection: what was checked is what was connected to.
+    // Resolved once for a connection, so the address that was checked is the one that was used.
     expect(resolved).toEqual(['rebinding.example']);
     expect(await codeOf(fetch.bytes(url, asked))).toBe('image_forbidden');
     expect(await codeOf(fetch.bytes(url, asked))).toBe('image_forbidden');
@@ -289,7 +289,7 @@ describe('a hostile server', () => {
       const drip = setInterval(() => response.write('x'), 20);
       response.on('close', () => clearInterval(drip));
     });
-    // The server would go on for ever.
+    // The server would never end.
     expect(await codeOf(guarded().bytes(url, { ...asked, totalSeconds: 0.3 }))).toBe('image_unavailable');
   });
 
@@ -304,7 +304,7 @@ describe('a hostile server', () => {
 
   it.each([
     ['a byte', {}, 'x'],
-    // A stored block of no bytes (RFC 1951, 3.2.4), behind gzip's head: bytes that decode to none.
+    // An empty stored block (RFC 1951, 3.2.4) after gzip's header: bytes that decode to nothing.
     ['bytes of no content', { 'content-encoding': 'gzip' }, Buffer.from('000000ffff', 'hex')],
   ])('cannot hold on to a job by sending %s now and then', async (_what, headers, piece) => {
     const head = gzipSync('').subarray(0, 10);
@@ -337,7 +337,7 @@ describe('a hostile server', () => {
       answerFor(() => slowly().then(() => Promise.reject(new Error('EAI_AGAIN')))),
     ]);
     expect(there.error).toMatchObject({ code: 'image_forbidden' });
-    // Whatever was found, and however soon, it is told after the same two seconds.
+    // Whatever the result and however early it is known, it is reported after the same two seconds.
     expect(Math.min(...[there, none, slow, broken].map(({ seconds }) => seconds))).toBeGreaterThan(1.9);
     expect(String(there.error)).not.toContain('10.1.2.3');
     for (const other of [none, slow, broken]) {

@@ -6,34 +6,37 @@ import { ACCEPT_ENCODING, BodyEncoding, BodyTooLarge, boundedBody, type Pace } f
 import { checkedConnector, ForbiddenAddress, systemResolve, type Resolve } from './checked-connection.ts';
 
 export interface GuardedFetchOptions {
-  /** Hosts, addresses and subnets that are fetched from although they are not public. */
+  /** Hosts, addresses and subnets that may be fetched from although they are not public. */
   readonly allow?: readonly string[] | undefined;
   /** Seconds without a byte after which a transfer is given up. */
   readonly idleSeconds?: number | undefined;
-  /** A transfer that is slower for `idleSeconds` is given up, so that a byte now and then does not keep it alive. */
+  /**
+   * A transfer that is slower than this for `idleSeconds` is given up, so that an occasional byte does not keep it
+   * alive.
+   */
   readonly minBytesPerSecond?: number | undefined;
   readonly connectSeconds?: number | undefined;
   readonly resolve?: Resolve | undefined;
 }
 
-/** What the failures of a fetch are called in the catalogue: that depends on what is fetched. */
+/** The catalogue's error codes for a fetch's failures, which depend on what is fetched. */
 export interface FetchCodes {
   /** The address may not be fetched from. */
   readonly forbidden: ErrorCode;
-  /** There is nothing, or something of another kind; trying again will not help. */
+  /** There is nothing there, or something of another type; a retry will not help. */
   readonly unreadable: ErrorCode;
   readonly tooLarge: ErrorCode;
-  /** The server is away or busy. */
+  /** The server is unreachable or busy. */
   readonly unavailable: ErrorCode;
 }
 
 export interface FetchRequest {
   readonly codes: FetchCodes;
-  /** Of the body, decoded. */
+  /** The limit for the decoded body. */
   readonly maxBytes: number;
-  /** Beginnings of content types that are taken (`image/`); all by default. One that says nothing is taken. */
+  /** Prefixes of accepted content types (`image/`); all by default. A generic or missing type is always accepted. */
   readonly types?: readonly string[] | undefined;
-  /** For the whole transfer; as long as bytes come by default. */
+  /** For the whole transfer; by default, no limit as long as bytes arrive. */
   readonly totalSeconds?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -47,28 +50,28 @@ export interface PostRequest {
 }
 
 export interface Fetched {
-  /** Where it was found, redirects followed. */
+  /** The final URL, after redirects. */
   readonly url: string;
   readonly contentType: string | undefined;
-  /** Of the body, where the server says it. */
+  /** Of the body, if the server states it. */
   readonly expectedBytes: number | undefined;
-  /** The body's etag, or its date with its length; undefined where the server says neither. */
+  /** The body's etag, or its date with its length; undefined if the server states neither. */
   readonly version: string | undefined;
-  /** To be read, once. */
+  /** Can be read once. */
   readonly body: AsyncGenerator<Uint8Array, void>;
 }
 
 const MAX_REDIRECTS = 5;
-/** What a server sends that knows nothing of a file's type. */
+/** What servers send if they do not know a file's type. */
 const UNTOLD_TYPES = ['application/octet-stream', 'binary/octet-stream'];
 
 /**
- * Fetches URLs that came with someone's documents. Such a URL must not reach what this machine can reach and its
- * author cannot: only addresses of the public internet, and those explicitly allowed, are connected to, whatever
- * names, notations and redirects lead there. Proxies are not used.
+ * Fetches URLs that came with users' documents. Such a URL must not reach what this machine can reach but its author
+ * cannot (SSRF): only public addresses, and those explicitly allowed, are connected to, whatever names, notations and
+ * redirects lead there. Proxies are not used.
  *
- * Whoever reads a body of it is bounded in bytes and, where asked, in time. Holds connections for the next fetch;
- * `close` ends them.
+ * Bodies are bounded in bytes and, on request, in time. Connections are kept alive for the next fetch; `close` ends
+ * them.
  */
 export class GuardedFetch {
   readonly #agent: Agent;
@@ -90,8 +93,8 @@ export class GuardedFetch {
   }
 
   /**
-   * What an http(s) URL serves. Rejects, as reading the body does, with an error of `codes`; with the signal's
-   * reason when it aborts.
+   * The response of an http(s) URL. Rejects with an error of `codes`, as does reading the body; with the signal's
+   * reason if it aborts.
    */
   async open(url: string, asked: FetchRequest): Promise<Fetched> {
     const { signal, totalSeconds } = asked;
@@ -127,7 +130,7 @@ export class GuardedFetch {
     }
   }
 
-  /** The whole of what a URL serves; as `open`. */
+  /** The whole body that a URL serves; otherwise like `open`. */
   async bytes(url: string, asked: FetchRequest): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
     for await (const chunk of (await this.open(url, asked)).body) chunks.push(chunk);
@@ -135,8 +138,8 @@ export class GuardedFetch {
   }
 
   /**
-   * Posts a body. Redirects are not followed: the answer has to come from the address that was named. Rejects with
-   * `codes.forbidden` or `codes.unavailable`; any status is an answer.
+   * Posts a body. Redirects are not followed, because the response must come from the given address. Rejects with
+   * `codes.forbidden` or `codes.unavailable`; resolves for any status.
    */
   async post(
     url: string,
@@ -165,7 +168,7 @@ export class GuardedFetch {
     await this.#agent.destroy();
   }
 
-  /** Each step is a request of its own, to an address that is checked like the first. */
+  /** Each redirect is a new request, whose address is checked like the first. */
   async #follow(start: string, signal: AbortSignal, { codes, types = [] }: FetchRequest) {
     let url = checkedUrl(start, undefined, codes);
     for (let redirects = 0; ; redirects += 1) {
@@ -283,7 +286,7 @@ function first(header: IncomingHttpHeaders[string]): string | undefined {
   return Array.isArray(header) ? header[0] : header;
 }
 
-/** A URL without what may be secret in it. */
+/** A URL without the parts that may be secret. */
 function redacted(url: string): string {
   const parsed = URL.parse(url);
   return parsed === null ? 'the URL' : `${parsed.origin}${parsed.pathname}`;

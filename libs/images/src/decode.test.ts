@@ -41,7 +41,7 @@ const formats = Object.entries(
 
 describe('whatever way a format has of saying it, a picture is read as Pillow reads it, or refused', () => {
   test.each(formats.filter(([, digest]) => digest !== null))('read: %s', async (name, digest) => {
-    // Pictures of 24 pixels in height are cut, not scaled.
+    // Pictures 24 pixels high are cropped, not scaled.
     const pixels = await decodeImage(await readFile(join(FORMATS, name)), clip);
     expect(createHash('sha256').update(pixels).digest('hex')).toBe(digest);
   });
@@ -57,7 +57,7 @@ describe('whatever way a format has of saying it, a picture is read as Pillow re
     const grey = Uint16Array.from({ length: 24 * 24 }, (_, n) => n * 113);
     for (const format of ['png', 'tiff'] as const) {
       const image = sharp(grey, { raw: { width: 24, height: 24, channels: 1 } });
-      // Without loss: a TIFF is compressed as JPEG by default.
+      // Lossless: by default, a TIFF is compressed as JPEG.
       const grey16 = image.toColourspace('grey16');
       const bytes = await (format === 'png' ? grey16.png() : grey16.tiff({ compression: 'none' })).toBuffer();
       const pixels = await decodeImage(bytes, clip);
@@ -135,7 +135,7 @@ describe('decodeImage', () => {
     );
     const thread = await plain(1, 65_536).png().toBuffer();
     expect(await codeOf(decodeImage(thread, clip))).toBe('image_too_large');
-    // 30,000 × 30,000 pixels of nothing: small as a file, 2.7 GB as pixels.
+    // 30,000 × 30,000 empty pixels: a small file, 2.7 GB as pixels.
     const bomb = Buffer.from(await fixture('tiny-3x2.png'));
     bomb.writeUInt32BE(30_000, 16);
     bomb.writeUInt32BE(30_000, 20);

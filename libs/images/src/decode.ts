@@ -5,7 +5,7 @@ import { imageFormat, type ImageFormat } from './image-format.ts';
 import { unreadInTiff } from './tiff-tags.ts';
 import { resample, type Interpolation, type Pixels } from './resample.ts';
 
-/** How a model wants its images: a square of RGB bytes. */
+/** The image format that a model expects: a square of RGB bytes. */
 export interface ImagePreparation {
   /** The square's side, in pixels. */
   readonly size: number;
@@ -14,7 +14,7 @@ export interface ImagePreparation {
    * `exact`: scaled to the square, whatever the proportions.
    */
   readonly resize: 'shortest' | 'exact';
-  /** Of `shortest`: at least `size`, which is the default. */
+  /** For `shortest`: at least `size`, the default. */
   readonly resizeTo?: number | undefined;
   /** `bicubic` by default, as CLIP was trained. */
   readonly interpolation?: Interpolation | undefined;
@@ -22,32 +22,32 @@ export interface ImagePreparation {
 
 export interface ImageLimits {
   readonly maxBytes: number;
-  /** Of the image as it is stored, so that a small file cannot ask for much memory. */
+  /** Limits the stored image's pixels, so that a small file cannot demand much memory. */
   readonly maxPixels: number;
 }
 
-/** Of either side, as JPEG has it: so that a thread of pixels cannot ask for much time. */
+/** Limits either side, with JPEG's own limit, so that an image one pixel wide cannot demand much time. */
 const MAX_SIDE = 65_535;
 
 export const IMAGE_LIMITS: ImageLimits = { maxBytes: 20_000_000, maxPixels: 64_000_000 };
 
-/** What a file may take that keeps the decoder busy. */
+/** How long decoding may take. */
 const DECODE_SECONDS = 30;
 
-// An image comes once: libvips would keep what it decoded for a second time.
+// Each image is decoded once, so libvips need not cache it.
 sharp.cache(false);
 
 /**
- * An encoded image as a model wants it: size × size × 3 bytes, rows from the top, RGB. PNG, JPEG, WebP, AVIF, TIFF
- * and GIF, of which the first frame or page counts.
+ * Decodes an image to a model's input: size × size × 3 bytes, rows from the top, RGB. Accepts PNG, JPEG, WebP, AVIF,
+ * TIFF and GIF, and uses the first frame or page.
  *
- * Follows the reference preprocessing of CLIP (Hugging Face's CLIPImageProcessor: Pillow's `convert("RGB")`,
- * resize, centre crop with the odd pixel at the right and bottom), to the byte: alpha is dropped, not blended, also
- * where a colour of a palette is transparent; colour profiles are ignored; CMYK is converted by its plain formula. Two
- * things are done otherwise: the EXIF orientation is applied, and grey of 16 bits is scaled to 8 where Pillow makes all
- * above 255 white, so that a picture is seen as people see it. What cannot be read as Pillow does is refused, as TIFFs
- * of YCbCr without JPEG, of L*a*b* and of signed samples; AVIF may differ as
- * decoders do, and so, by one, may TIFFs whose colours were multiplied by alpha.
+ * Follows the reference preprocessing of CLIP (Hugging Face's CLIPImageProcessor: Pillow's `convert("RGB")`, resize,
+ * centre crop with the odd pixel at the right and bottom), to the byte: alpha is dropped, not blended, also for a
+ * transparent palette colour; colour profiles are ignored; CMYK is converted by its plain formula. Two things differ,
+ * so that the model sees a picture as people do: the EXIF orientation is applied, and 16-bit grey is scaled to 8 bits,
+ * where Pillow makes every value above 255 white. Images that cannot be read as Pillow reads them are refused: TIFFs
+ * with YCbCr but no JPEG, with L*a*b*, or with signed samples. AVIF may differ from decoder to decoder, and TIFFs with
+ * premultiplied alpha may differ by one.
  *
  * Errors: `image_too_large`, `image_unreadable`.
  */
@@ -91,7 +91,7 @@ async function decodePixels(bytes: Uint8Array, format: ImageFormat, limits: Imag
 async function decodeOpaque(bytes: Uint8Array, format: ImageFormat, limits: ImageLimits): Promise<Pixels> {
   try {
     const image = sharp(bytes, {
-      // Checked below, with an error of its own code.
+      // Checked below, with its own error code.
       limitInputPixels: false,
       failOn: 'error',
       ignoreIcc: true,
@@ -150,7 +150,7 @@ function fromGrey(grey: Uint8Array): Uint8Array {
   return rgb;
 }
 
-/** Light left by each ink, less what black takes of it, rounded as Pillow does. */
+/** The light that each ink leaves, reduced by black, rounded as Pillow does. */
 function fromCmyk({ width, height, data }: RawPixels): Pixels {
   const rgb = new Uint8ClampedArray(width * height * 3);
   for (let from = 0, to = 0; to < rgb.length; from += 4, to += 3) {

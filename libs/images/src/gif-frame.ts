@@ -4,18 +4,18 @@ const HEADER_BYTES = 13;
 const TRANSPARENT = 1;
 const HAS_TABLE = 0x80;
 
-/** The first frame of a GIF as Pillow reads it: opaque, whatever its transparent colour, on a ground of one colour. */
+/** The first frame of a GIF as Pillow reads it: opaque, despite a transparent colour, on a background of one colour. */
 export interface GifFrame {
-  /** The file, with nothing transparent in its first frame. */
+  /** The file, with its first frame made opaque. */
   bytes: Uint8Array;
-  /** What the frame leaves bare of the picture, if anything. */
+  /** The part of the picture that the frame does not cover, if any. */
   bare: { left: number; top: number; right: number; bottom: number; colour: readonly number[] } | undefined;
 }
 
 /**
- * Reads a GIF up to its first frame (CompuServe's GIF89a, 1990). Decoders make transparent pixels black, but a
- * transparent colour is one of the palette, often white, and alpha is dropped, not blended. What is no GIF is given
- * back as it is, for the decoder to refuse.
+ * Reads a GIF up to its first frame (CompuServe's GIF89a, 1990). Decoders make transparent pixels black; Pillow drops
+ * alpha, which leaves the palette's colour, often white. A file that is not a GIF is returned unchanged, for the
+ * decoder to refuse.
  */
 export function gifFrame(bytes: Uint8Array): GifFrame {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -25,7 +25,7 @@ export function gifFrame(bytes: Uint8Array): GifFrame {
   const controls: number[] = [];
   let at = HEADER_BYTES + globalBytes;
   while (bytes[at] === 0x21) {
-    // A control: its label, 4, flags, two bytes of delay, the transparent colour.
+    // A graphic control extension: its label, 4, flags, two bytes of delay, the transparent colour.
     if (bytes[at + 1] === 0xf9) controls.push(at + 3);
     at += 2;
     while ((bytes[at] ?? 0) !== 0) at += (bytes[at] ?? 0) + 1;
@@ -58,7 +58,7 @@ function opaque(bytes: Uint8Array, controls: readonly number[]): Uint8Array {
   return copy;
 }
 
-/** The picture with its ground, where the frame leaves it bare. */
+/** Paints the background where the frame does not cover the picture. */
 export function withGround(
   pixels: Pixels,
   { left, top, right, bottom, colour }: NonNullable<GifFrame['bare']>,

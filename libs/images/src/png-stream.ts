@@ -1,15 +1,15 @@
 import { EmbedmillError } from '@embedmill/jobs';
 
 const SIGNATURE_BYTES = 8;
-/** Length, type and checksum of a chunk. */
+/** The bytes of a chunk's length, type and checksum. */
 const CHUNK_FRAME_BYTES = 12;
 const MAX_PNG_BYTES = 256 * 1024 * 1024;
 
-/** Cuts a stream of PNGs, one behind the other, into its images. Holds one unfinished image. */
+/** Splits a stream of concatenated PNGs into images. Holds one unfinished image. */
 export class PngSplitter {
   #held: Buffer[] = [];
   #heldBytes = 0;
-  /** Where the next chunk of the unfinished image begins, from its first byte. */
+  /** The offset of the next chunk in the unfinished image. */
   #at = SIGNATURE_BYTES;
 
   /** The images that these bytes complete. */
@@ -37,7 +37,7 @@ export class PngSplitter {
     return images;
   }
 
-  /** Joined only where a chunk's head has come: most pieces are of its middle. */
+  /** Joined only once a chunk's header is complete, because most pieces are from the middle of a chunk. */
   #joined(): Buffer {
     const all = this.#held.length === 1 ? (this.#held[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#held);
     this.#held = [all];

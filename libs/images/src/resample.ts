@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 
 export type Interpolation = 'bilinear' | 'bicubic' | 'lanczos';
 
-/** Rows of pixels from the top, a pixel `channels` bytes. */
+/** Rows of pixels from the top, `channels` bytes per pixel. */
 export interface Pixels {
   readonly width: number;
   readonly height: number;
@@ -10,7 +10,7 @@ export interface Pixels {
   readonly data: Uint8Array;
 }
 
-/** The image's size after resampling, and which rectangle of that is wanted. */
+/** The image's size after resampling, and the rectangle of it to compute. */
 export interface Resampling {
   readonly width: number;
   readonly height: number;
@@ -18,15 +18,15 @@ export interface Resampling {
   readonly interpolation: Interpolation;
 }
 
-/** A large image takes long; others of the process get their turn after so many milliseconds. */
+/** A large image takes long, so resampling yields to the event loop after this many milliseconds. */
 const SLICE_MS = 8;
 
 /**
- * An image at another size, antialiased, with the very bytes that Pillow's `Image.resize` gives: models were
- * trained on those. Like Pillow it goes along rows first, then along columns (13 turns that round where the height
- * shrinks much more than the width: a level's difference), rounds to bytes between the two, and sums weights of
- * 22-bit fixed point (https://github.com/python-pillow/Pillow/blob/12.0.0/src/libImaging/Resample.c). What lies
- * outside of the window is never computed.
+ * Resizes an image with antialiasing, to exactly the bytes of Pillow's `Image.resize`, on which models were trained.
+ * Like Pillow, it resamples rows first, then columns (Pillow 13 reverses this if the height shrinks much more than the
+ * width, a difference of one level), rounds to bytes in between, and sums weights in 22-bit fixed point
+ * (https://github.com/python-pillow/Pillow/blob/12.0.0/src/libImaging/Resample.c). Nothing outside the window is
+ * computed.
  */
 export async function resample(image: Pixels, resampling: Resampling): Promise<Pixels> {
   const { width, height, window, interpolation } = resampling;
@@ -61,11 +61,11 @@ export async function resample(image: Pixels, resampling: Resampling): Promise<P
   return { width: window.width, height: window.height, channels, data: new Uint8Array(result.buffer) };
 }
 
-/** For each output along an axis: which inputs it is made of, from which on, and how much each weighs. */
+/** For each output along an axis: the first input, the number of inputs, and the weight of each. */
 interface Weights {
   readonly starts: Int32Array;
   readonly counts: Int32Array;
-  /** Places that each output has in `values`. */
+  /** The number of entries in `values` for each output. */
   readonly taps: number;
   /** In fixed point. */
   readonly values: Int32Array;
@@ -76,8 +76,8 @@ const ONE = 1 << PRECISION;
 const HALF = 1 << (PRECISION - 1);
 
 /**
- * One row's outputs. 32 bits hold every sum: weights add up to 1, and the positive ones alone to less than 2. The
- * target clamps to bytes.
+ * Computes the outputs of one row. Every sum fits into 32 bits, because the weights add up to 1, and the positive ones
+ * alone to less than 2. The target array clamps to bytes.
  */
 function sumAlongRow(
   source: Uint8Array,
@@ -111,7 +111,7 @@ function sumAlongRow(
   }
 }
 
-/** One output row, before it is rounded, from the rows that `source` begins with. */
+/** One output row before rounding, from the first rows of `source`. */
 function sumRows(
   source: Uint8ClampedArray,
   { counts, taps, values }: Weights,
@@ -163,7 +163,7 @@ function weigh(
   return { starts, counts, taps, values };
 }
 
-/** What a source pixel weighs at a distance, in pixels of the smaller image; nothing beyond `radius`. */
+/** The weight of a source pixel at a distance in pixels of the smaller image; 0 beyond `radius`. */
 const KERNELS: Record<Interpolation, { radius: number; weight: (distance: number) => number }> = {
   bilinear: { radius: 1, weight: (distance) => Math.max(1 - Math.abs(distance), 0) },
   // Keys, "Cubic convolution interpolation for digital image processing" (1981), with a = -0.5.

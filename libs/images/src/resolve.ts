@@ -3,7 +3,7 @@ import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { EmbedmillError, parseImageReference, type ErrorCode, type ImageReference } from '@embedmill/jobs';
 import { IMAGE_LIMITS } from './decode.ts';
 
-/** The bytes that a URL serves, fetched with regard to where it may lead; `GuardedFetch.bytes` is one. */
+/** Fetches the bytes that a URL serves, if its address is allowed; `GuardedFetch.bytes` is an implementation. */
 export type FetchBytes = (
   url: string,
   request: {
@@ -15,7 +15,7 @@ export type FetchBytes = (
   },
 ) => Promise<Uint8Array>;
 
-/** What a fetch's failures are called where it was of an image. */
+/** The error codes for failures to fetch an image. */
 const IMAGE_CODES = {
   forbidden: 'image_forbidden',
   unreadable: 'image_unreadable',
@@ -24,21 +24,21 @@ const IMAGE_CODES = {
 } as const satisfies Record<string, ErrorCode>;
 
 export interface ImageSources {
-  /** The folder that paths are relative to, and that none may leave; paths are refused without one. */
+  /** The folder that paths are relative to and must stay within; without it, paths are refused. */
   readonly folder?: string | undefined;
-  /** URLs are refused without it. */
+  /** Without it, URLs are refused. */
   readonly fetch?: FetchBytes | undefined;
   readonly maxBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** For one image of a URL, from the name's lookup to the last byte. */
+/** The time limit for one image from a URL, from the name's lookup to the last byte. */
 const FETCH_SECONDS = 30;
 
 /**
- * The encoded image that a document's `image` refers to. Rejects with `image_forbidden` (a path out of the folder, an
- * address that may not be fetched), `image_unreadable` (there is none), `image_too_large`, or `image_unavailable`
- * (it may be there later).
+ * The encoded image that a document's `image` refers to. Rejects with `image_forbidden` (a path outside the folder, an
+ * address that may not be fetched), `image_unreadable` (it does not exist), `image_too_large`, or `image_unavailable`
+ * (it may become available).
  */
 export async function resolveImage(image: string, sources: ImageSources): Promise<Uint8Array> {
   const parsed = parseImageReference(image);
@@ -108,8 +108,8 @@ function unreadable(path: string, cause: unknown): EmbedmillError {
 }
 
 /**
- * Where a picture's file really is, once links are followed. Errors: `image_forbidden` when it is not below the folder,
- * `image_unreadable` when there is none.
+ * The real path of a picture's file, with links resolved. Errors: `image_forbidden` if it is outside the folder,
+ * `image_unreadable` if it does not exist.
  */
 export async function pictureFile(path: string, folder: string | undefined): Promise<string> {
   const name = JSON.stringify(path);
@@ -136,7 +136,7 @@ export async function pictureFile(path: string, folder: string | undefined): Pro
 }
 
 async function readWhole(path: string, maxBytes: number): Promise<Uint8Array> {
-  // A pipe would have the open wait for a writer; a link that has taken the file's place is not followed.
+  // Opening a pipe would wait for a writer. A link that replaced the file meanwhile is not followed.
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   try {
     const info = await file.stat();

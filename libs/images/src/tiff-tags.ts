@@ -3,7 +3,7 @@ const UNSIGNED = 1;
 const JPEG: ReadonlySet<number> = new Set([6, 7]);
 const YCBCR = 6;
 
-/** Colours that are read as they should be: black or white as 0, RGB, palettes, masks, CMYK, YCbCr within JPEG. */
+/** The colours that are decoded correctly: black or white as 0, RGB, palettes, masks, CMYK, YCbCr within JPEG. */
 const READ: ReadonlySet<number> = new Set([0, 1, 2, 3, 4, 5, YCBCR]);
 const COLOURS: Record<number, string> = {
   8: 'CIE L*a*b* colours',
@@ -15,8 +15,8 @@ const COLOURS: Record<number, string> = {
 };
 
 /**
- * What the first picture of a TIFF has that the decoder would read as something else, by its tags (Adobe's TIFF 6.0,
- * 1992); undefined where there is nothing, or no TIFF.
+ * The feature in the first picture of a TIFF that the decoder would misread, by its tags (Adobe's TIFF 6.0, 1992);
+ * undefined if there is none, or if the file is not a TIFF.
  */
 export function unreadInTiff(bytes: Uint8Array): string | undefined {
   const tags = tagsOf(bytes);
@@ -29,7 +29,7 @@ export function unreadInTiff(bytes: Uint8Array): string | undefined {
   return format === undefined ? undefined : 'samples that are signed or fractions';
 }
 
-/** The short numbers of the first directory's tags, by their number. */
+/** The 16-bit values of the first directory's tags, by tag number. */
 function tagsOf(bytes: Uint8Array): Map<number, number[]> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const little = bytes[0] === 0x49;

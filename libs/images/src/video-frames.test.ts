@@ -46,7 +46,7 @@ it('a folder or a pipe is no video, and is not waited for', async () => {
 
 describe.skipIf(!hasFfmpeg)(`frames${hasFfmpeg ? '' : ' (skipped: no ffmpeg on the PATH)'}`, () => {
   let video = '';
-  /** Ten seconds at 10 frames a second whose grey is 20 × the time. */
+  /** Ten seconds at 10 frames a second; the grey value is 20 × the time. */
   beforeAll(() => {
     video = join(folder, '-10 s: grey.mkv');
     const source = "nullsrc=size=64x48:rate=10:duration=10,format=gray,geq=lum='20*T'";
@@ -79,7 +79,7 @@ describe.skipIf(!hasFfmpeg)(`frames${hasFfmpeg ? '' : ' (skipped: no ffmpeg on t
     for (const frame of inside) {
       expect(Math.abs((await timeShown(frame)) - frame.timestampSeconds)).toBeLessThanOrEqual(0.11);
     }
-    // The last moment may come once more, as what is seen at the very end.
+    // The last picture may be repeated as the one visible at the very end.
     expect(frames.length - inside.length).toBeLessThanOrEqual(1);
   });
 

@@ -7,7 +7,7 @@ import { childEnvironment, EmbedmillError } from '@embedmill/jobs';
 import { PngSplitter } from './png-stream.ts';
 
 export interface VideoFrame {
-  /** From the video's start. */
+  /** Seconds from the video's start. */
   readonly timestampSeconds: number;
   /** A PNG. */
   readonly bytes: Uint8Array;
@@ -17,26 +17,25 @@ export interface VideoFrameOptions {
   readonly intervalSeconds: number;
   readonly maxFrames: number;
   readonly signal?: AbortSignal | undefined;
-  /** The program; `ffmpeg` on the PATH by default. */
+  /** The program to run; `ffmpeg` on the PATH by default. */
   readonly ffmpeg?: string | undefined;
 }
 
 /**
- * Containers that are read. Playlists and the like are not among them: those name other files and addresses, which
- * FFmpeg would open.
+ * The containers that are read. Playlists and similar formats are excluded, because they name other files and
+ * addresses, which FFmpeg would open.
  */
 const CONTAINERS = 'mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,ogg,gif,asf';
-/** Of what FFmpeg says, the end: that is where the reason stands. */
+/** How much of the end of FFmpeg's output is kept, which is where the reason is. */
 const KEPT_STDERR = 2000;
 const KILL_AFTER_MS = 2000;
 
 /**
- * What a video shows at 0, `intervalSeconds`, 2 × `intervalSeconds` and so on, `maxFrames` frames at most. FFmpeg does
- * it, in a process that works no further ahead than its pipe holds, and that is gone when the generator ends,
- * however it ends.
+ * The frames of a video at 0, `intervalSeconds`, 2 × `intervalSeconds` and so on, at most `maxFrames`. FFmpeg extracts
+ * them in a child process, which the pipe's buffer keeps from running ahead, and which always ends with the generator.
  *
- * Throws `video_unsupported` where there is no FFmpeg, `video_unreadable` when it cannot read the file, and the
- * signal's reason when it aborts.
+ * Throws `video_unsupported` if there is no FFmpeg, `video_unreadable` if it cannot read the file, and the signal's
+ * reason if it aborts.
  */
 export async function* videoFrames(
   path: string,
@@ -47,7 +46,7 @@ export async function* videoFrames(
   await access(path, constants.R_OK).catch((cause: unknown) => {
     throw new EmbedmillError('video_unreadable', `the video ${path} cannot be read`, { cause });
   });
-  // FFmpeg would wait for a pipe's writer, for ever.
+  // FFmpeg would wait forever for a pipe's writer.
   if (!(await stat(path)).isFile())
     throw new EmbedmillError('video_unreadable', `the video ${path} is not a file`);
   const ffmpeg = start(path, options);
@@ -79,10 +78,10 @@ function start(path: string, { intervalSeconds, maxFrames, ffmpeg = 'ffmpeg' }: 
     [
       ...['-nostdin', '-hide_banner', '-loglevel', 'error', '-threads', '1'],
       ...['-protocol_whitelist', 'file', '-format_whitelist', CONTAINERS],
-      // A path that begins with "-", or has a ":", is a path all the same.
+      // Keeps a path that begins with "-" or contains ":" from being read as an option or a protocol.
       ...['-i', `file:${resolve(path)}`, '-map', '0:v:0'],
-      // Rounded up, so that a frame's slot is the first that begins at its time or later: the last frame of a slot,
-      // which is the one that is put out, is then what is seen when the slot begins.
+      // Rounded up, so that a frame goes to the first slot that begins at its time or later. The last frame of a slot,
+      // which is the one that is output, is then the one visible when the slot begins.
       ...['-vf', `fps=fps=1/${intervalSeconds}:round=up:start_time=0`, '-frames:v', String(maxFrames)],
       ...['-f', 'image2pipe', '-c:v', 'png', '-compression_level', '1', '-pix_fmt', 'rgb24', 'pipe:1'],
     ],

@@ -1,6 +1,6 @@
 /**
- * ONNX Runtime alone, for benchmarks: sessions in child processes that run batches made beforehand, over and over,
- * with nothing around them. What a pipeline reaches of this is what it is worth.
+ * ONNX Runtime alone, as an upper bound in benchmarks: sessions in child processes that repeatedly run batches prepared
+ * in advance. A pipeline is measured by the share of this speed that it reaches.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,16 +22,16 @@ type FromSession =
   | { kind: 'failed'; message: string };
 
 export interface BareSessionOptions {
-  /** A file that calls `serveBareSession()`. */
+  /** The URL of a file that calls `serveBareSession()`. */
   entry: URL;
   model: EngineModel;
   graph: GraphTuning;
   threads: number;
-  /** Run one after the other, and from the first again. Their tensors are made once, before anything is timed. */
+  /** Run in turn, repeatedly. Their tensors are made once, before timing starts. */
   batches: EngineBatch[];
 }
 
-/** One session in a process of its own. `start`, `run` as often as wanted, `close`. */
+/** One session in its own process. Call `start`, then `run` any number of times, then `close`. */
 export class BareSession {
   readonly #child: ChildProcess;
   peakRssBytes = 0;
@@ -52,7 +52,7 @@ export class BareSession {
     return session;
   }
 
-  /** Tokens a second, padding not counted, over about so many seconds. */
+  /** Tokens per second, without padding, measured over about this many seconds. */
   async run(seconds: number): Promise<number> {
     const answer = await this.#ask({ kind: 'run', seconds });
     return answer.kind === 'ran' ? answer.tokens / answer.seconds : 0;
@@ -104,7 +104,7 @@ export function serveBareSession(): void {
     const inputs = session.inputMetadata;
     feeds = batches.map((batch) => {
       const longest = batch.lengths.reduce((most, length) => Math.max(most, length), 0);
-      // Feeds of its own, since they keep their buffers: here every batch's are kept.
+      // Each batch has its own Feeds, because they reuse their buffers and all batches' tensors are kept here.
       const tensors = new Feeds(ort.Tensor, inputs, model).fill(batch, longest);
       return { tensors, tokens: batch.ids.length };
     });

@@ -1,8 +1,8 @@
 /**
- * What heads cost beside a dense pass: `node libs/inference/src/bench-heads.ts MODEL.onnx HIDDEN`, with a text encoder
- * of that hidden size. Heads of random weights, of bge-m3's shapes (hidden → 1, hidden → hidden), are put beside it; the
- * same batches run in turn as before and with all three outputs. Prints CPU seconds of each, at the median, and their
- * ratio.
+ * Measures what heads add to a dense pass: `node libs/inference/src/bench-heads.ts MODEL.onnx HIDDEN`, with a text
+ * encoder of that hidden size. Adds heads with random weights in bge-m3's shapes (hidden → 1, hidden → hidden), and
+ * runs the same batches alternately without them and with all three outputs. Prints the median CPU seconds of each, and
+ * their ratio.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -62,7 +62,7 @@ async function runAll(session: ModelSession, outputs: readonly EngineOutput[]): 
   return (user + system) / 1e6;
 }
 
-/** A safetensors file of a linear layer with some weights. */
+/** A safetensors file of a linear layer with arbitrary weights. */
 function layerFile(outputs: number, inputs: number): Buffer {
   const weights = Float32Array.from({ length: outputs * inputs }, (_, n) => Math.sin(n) / Math.sqrt(inputs));
   const tensor = { dtype: 'F32', shape: [outputs, inputs], data_offsets: [0, weights.byteLength] };

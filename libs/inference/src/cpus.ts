@@ -9,23 +9,23 @@ export interface EngineLayout {
 }
 
 /**
- * CPUs that this process may keep busy, at least 1: those it may run on (affinity), or fewer where a cgroup
- * limits its time (`cpu.max` of version 2, `cpu.cfs_quota_us` of version 1), as Kubernetes and Docker do.
- * ONNX Runtime's thread pool knows nothing of such limits, and is throttled when it spins beyond them.
- * @param root where `proc` and `sys` are
+ * The number of CPUs that this process may keep busy, at least 1: those it may run on (affinity), or fewer if a cgroup
+ * limits its CPU time (`cpu.max` of version 2, `cpu.cfs_quota_us` of version 1), as Kubernetes and Docker do. ONNX
+ * Runtime's thread pool ignores such limits, and is throttled if it spins beyond them.
+ * @param root the folder of `proc` and `sys`
  */
 export function availableCpus(root = '/'): number {
   return Math.max(1, Math.floor(Math.min(availableParallelism(), cpuQuota(root))));
 }
 
-/** Beside its weights: Node, ONNX Runtime, and the arena of a run. */
+/** Memory in addition to the weights: Node, ONNX Runtime, and the arena of a run. */
 const ENGINE_BYTES = 200e6;
 
 /**
- * A sane layout for so many CPUs: an engine of one thread for each, as far as their models fit into half of
- * the memory, and more threads an engine where they do not. Threads that share a run wait for one another after
- * every operator; a calibration on the machine itself knows better.
- * @param modelBytes what a model's weights take
+ * A reasonable layout without a calibration: one single-threaded engine per CPU if their models fit into half of the
+ * memory, otherwise fewer engines with more threads. Threads that share a run wait for one another after every
+ * operator, so fewer threads per engine are more efficient.
+ * @param modelBytes the size of a model's weights
  */
 export function defaultLayout(cpus: number, modelBytes: number, memoryBytes: number): EngineLayout {
   const fit = Math.max(1, Math.floor(memoryBytes / 2 / (modelBytes + ENGINE_BYTES)));
@@ -33,13 +33,13 @@ export function defaultLayout(cpus: number, modelBytes: number, memoryBytes: num
   return { processes: Math.max(1, Math.floor(cpus / threads)), threads };
 }
 
-/** Memory that this process may use: the machine's, or less where a cgroup limits it. */
+/** The memory that this process may use: the machine's, or less if a cgroup limits it. */
 export function availableMemory(): number {
   const constrained = process.constrainedMemory();
   return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
 }
 
-/** The smallest limit among this process's cgroup and those it is in; Infinity where there is none. */
+/** The smallest limit of this process's cgroup and its ancestors; Infinity if there is none. */
 function cpuQuota(root: string): number {
   const memberships = read(join(root, 'proc/self/cgroup')) ?? '';
   let quota = Infinity;
@@ -57,7 +57,7 @@ function cpuQuota(root: string): number {
   return quota;
 }
 
-/** From the group's own folder up to the mount; in a container the path may name folders that it cannot see. */
+/** From the group's own folder up to the mount. In a container the path may name folders that are not visible. */
 function smallest(mount: string, path: string, quotaOf: (folder: string) => number): number {
   let quota = quotaOf(mount);
   for (let folder = path; folder !== '/' && folder !== '.' && folder !== ''; folder = dirname(folder)) {

@@ -4,27 +4,27 @@ import { EmbedmillError } from '@embedmill/jobs';
 export type Device =
   | {
       readonly kind: 'cpu';
-      /** Threads that one run computes with, the engine's main thread among them. */
+      /** Threads per run, including the engine's main thread. */
       readonly threads: number;
-      /** Whether idle threads wait for work by spinning: faster where the engine has its CPUs to itself. */
+      /** Whether idle threads spin while they wait for work, which is faster if the engine has its CPUs to itself. */
       readonly spinning?: boolean;
     }
   | {
       readonly kind: 'cuda';
-      /** Which GPU, from 0. */
+      /** The GPU's number, from 0. */
       readonly index: number;
       /** Whether TensorRT compiles the graph; its engines are kept in `cacheFolder` for the next start. */
       readonly tensorrt?: { readonly cacheFolder: string };
     }
   | { readonly kind: 'webgpu' };
 
-/** A device as settings name it, before threads and folders are known. */
+/** A device as named in settings, before threads and folders are known. */
 export type DeviceName = { kind: 'cpu' } | { kind: 'cuda'; index: number } | { kind: 'webgpu' };
 
 /**
- * Reads `cpu`, `webgpu`, `cuda` (the first GPU), or GPUs by number, as in `cuda:0,cuda:1`. Throws
- * `invalid_config` for anything else, and where one is named twice or kinds are mixed: a model's batches go to all
- * of its engines alike, so they must be alike.
+ * Reads `cpu`, `webgpu`, `cuda` (the first GPU), or GPUs by number, as in `cuda:0,cuda:1`. Throws `invalid_config` for
+ * anything else, and for duplicates or mixed kinds: a model's batches go to any of its engines, so the engines must be
+ * alike.
  */
 export function parseDevices(text: string): [DeviceName, ...DeviceName[]] {
   const names = text.split(',').map((name) => name.trim());

@@ -12,7 +12,7 @@ interface Files {
   readonly padTokenId: number;
 }
 
-/** A model's facts and where its files are, as whoever keeps models knows them. */
+/** A model's facts and the locations of its files, as the model store knows them. */
 export type KeptModel =
   | (Files & {
       readonly kind: 'dense';
@@ -23,12 +23,12 @@ export type KeptModel =
       readonly lexical?: Head | undefined;
       readonly tokenVectors?: Head | undefined;
       readonly normalize: boolean;
-      /** Where the files of its layers are, by the paths that its facts have. */
+      /** The locations of its layers' files, by their paths in its facts. */
       readonly layerPaths: ReadonlyMap<string, string>;
     })
   | (Files & { readonly kind: 'sparse' | 'reranker' });
 
-/** A kept model as an engine has to know it. */
+/** Converts a stored model to the form that an engine needs. */
 export function engineModel(model: KeptModel): EngineModel {
   const { modelPath: path, dims, padTokenId } = model;
   switch (model.kind) {
@@ -52,7 +52,7 @@ export function engineModel(model: KeptModel): EngineModel {
       };
     }
     case 'sparse':
-      // As many as a profile may ask for.
+      // The most that a profile may ask for.
       return { kind: 'sparse', path, dims, padTokenId, maxTerms: 4096 };
     case 'reranker':
       return { kind: 'reranker', path, padTokenId };

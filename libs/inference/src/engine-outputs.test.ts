@@ -64,7 +64,7 @@ const sentence = (seed: number, length: number): number[] => [
   102,
 ];
 const SEQUENCES = Array.from({ length: 12 }, (_, n) => sentence(n, 3 + ((n * 37) % 60)));
-/** Numbers of tokens, one sequence after the other → by sequence. */
+/** Splits the tokens' numbers, which are concatenated, by sequence. */
 const bySequence = (numbers: Float32Array, perToken = 1): Float32Array[] => {
   let at = 0;
   return SEQUENCES.map(({ length }) => numbers.slice(at * perToken, (at += length) * perToken));
@@ -265,8 +265,9 @@ describe('a sparse model', slow, () => {
   it.skipIf(!hasShared)(`is what the graph itself gives where it is quantized${without}`, async () => {
     const { texts } = await golden<{ texts: { ids: number[] }[] }>('splade');
     const path = join(shared, 'models/splade-tiny/model_quantized.onnx');
-    // Not the golden weights: by how much 8 bits are off depends on what the processor multiplies them with. Nor the same
-    // numbers: what one fusion rounds otherwise, the next layer's 8 bits make larger, and that differs by processor, too.
+    // Not compared with the golden weights, because the error of 8 bits depends on the processor's multiplication. Nor
+    // for equality: the next layer's 8 bits enlarge a difference in rounding between fusions, which depends on the
+    // processor, too.
     const graph = await InferenceSession.create(path, { intraOpNumThreads: 1 });
     const engine = await start({ ...splade, path });
     for (const { ids } of texts) {

@@ -73,11 +73,11 @@ async function until(condition: () => boolean | Promise<boolean>, what: string):
   }
 }
 
-/** Generous: other test suites may have the same two cores. */
+/** Generous, because other test suites may share the same two cores. */
 const slow = { timeout: 180_000 };
 
 describe.skipIf(int8 === undefined)('vectors (skipped without the int8 model)', slow, () => {
-  /** Cosines of the engine's vectors to the golden ones, in runs of four texts. */
+  /** Cosine similarities of the engine's vectors to the golden ones, in runs of four texts. */
   async function goldenCosines(engine: EngineProcess): Promise<number[]> {
     const { texts } = JSON.parse(await readFile(golden!, 'utf8')) as {
       texts: { ids_truncated_256: number[]; embedding_fp32: number[] }[];

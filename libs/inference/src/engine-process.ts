@@ -1,16 +1,16 @@
 /**
- * An engine in a child process of its own, seen from the parent.
+ * An engine in its own child process, seen from the parent.
  *
- * Modes: starting (the model loads) → ready → closed. From ready, when the child dies or hangs: restarting
- * (a pause, then starting again). From starting, when the child cannot be had several times in a row: down,
- * which the next `run` ends by starting anew.
+ * Modes: starting (the model loads) → ready → closed. From ready, if the child dies or hangs: restarting (a pause, then
+ * starting again). From starting, if the child fails to start several times in a row: down, until the next `run` starts
+ * it again.
  *
- * Invariants: at most `capacity` batches in flight, and one urgent batch on top. A batch is sent to one child
- * only: when that child dies it is rejected, never sent again, since it may be what killed it; who wants it
- * retried runs it anew. Batches that wait for a child that is starting survive its failure to start. One
- * child at a time. Pauses double from death to death, up to a bound, until a batch succeeds.
+ * Invariants: at most `capacity` batches in flight, plus one urgent batch. A batch is sent to only one child: if that
+ * child dies, the batch is rejected and never sent again, because it may have killed the child; the caller decides on a
+ * retry. Batches that wait for a starting child survive its failure to start. One child at a time. Pauses double with
+ * each death, up to a bound, until a batch succeeds.
  *
- * Used by the worker's encoder, one object a device.
+ * Used by the worker's encoder, one object per device.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
@@ -22,20 +22,20 @@ import type { EngineModel, FromEngine, GraphTuning, ImageModel, ToEngine } from 
 import { defaultGraph, deviceEnvironment } from './engine/session-options.ts';
 
 export interface EngineProcessOptions {
-  /** A file that calls `serveEngine()`. */
+  /** The URL of a file that calls `serveEngine()`. */
   entry: URL;
   model: EngineModel | ImageModel;
   device: Device;
-  /** What is best for the device by default. */
+  /** By default, what is best for the device. */
   graph?: GraphTuning | undefined;
   /** See `SessionTuning`. */
   graphCache?: string | undefined;
   area?: number | undefined;
-  /** Keeps what native libraries print from stderr: for those who try devices that may not be there. */
+  /** Suppresses what native libraries print on stderr, for callers that probe devices that may not exist. */
   quiet?: boolean;
-  /** How long the engine may go without an answer while it has a batch before it counts as hung; default 30 s. */
+  /** How long the engine may take to answer a batch before it counts as hung; default 30 s. */
   deadlineMs?: number;
-  /** How long loading the model may take; default 2 minutes. */
+  /** The time limit for loading the model; default 2 minutes. */
   startDeadlineMs?: number;
   onEvent?: (event: EngineEvent) => void;
 }
@@ -44,7 +44,7 @@ export type EngineEvent =
   | { kind: 'ready'; pid: number; seconds: number; restarts: number }
   /** `error` is what the batches in flight were rejected with. */
   | { kind: 'died'; pid: number | undefined; error: EmbedmillError; inFlight: number; pauseMs: number }
-  /** It could not be started several times in a row; `error` says why. */
+  /** It failed to start several times in a row; `error` says why. */
   | { kind: 'down'; error: EmbedmillError };
 
 interface Pending {
@@ -76,7 +76,7 @@ export class EngineProcess implements Engine {
   #restarts = 0;
   #failedStarts = 0;
   #deathsInARow = 0;
-  /** Why the child is about to die, when we know better than its exit code. */
+  /** Why the child is about to die, if known better than by its exit code. */
   #verdict: EmbedmillError | undefined;
   #started: PromiseWithResolvers<void> | undefined = Promise.withResolvers();
   #idle: (() => void) | undefined;
@@ -86,8 +86,8 @@ export class EngineProcess implements Engine {
   }
 
   /**
-   * Starts the process; resolves once the model is loaded and warm. Rejects with `model_corrupt` when the file is
-   * not a usable model, or `model_unavailable` when it cannot be read or the engine cannot be started.
+   * Starts the process; resolves once the model is loaded and warm. Rejects with `model_corrupt` if the file is not a
+   * usable model, or `model_unavailable` if it cannot be read or the engine cannot be started.
    */
   static async start(options: EngineProcessOptions): Promise<EngineProcess> {
     const engine = new EngineProcess(options);
@@ -105,12 +105,12 @@ export class EngineProcess implements Engine {
     return this.#outputs;
   }
 
-  /** The child's process id; undefined between two children. */
+  /** The child's process id; undefined while there is no child. */
   get pid(): number | undefined {
     return this.#child?.pid;
   }
 
-  /** How often the engine was started anew. */
+  /** How often the engine was restarted. */
   get restarts(): number {
     return this.#restarts;
   }
@@ -119,7 +119,7 @@ export class EngineProcess implements Engine {
     return this.#sent.size + this.#unsent.length;
   }
 
-  /** The most memory that any of its children had resident. */
+  /** The peak resident memory of any of its children. */
   get peakRssBytes(): number {
     return this.#peakRssBytes;
   }
@@ -175,11 +175,11 @@ export class EngineProcess implements Engine {
     this.#verdict = undefined;
     const child = fork(fileURLToPath(entry), [], {
       serialization: 'advanced',
-      // An engine's garbage is messages: let it be collected often.
+      // An engine's garbage is mostly messages: a small young generation collects them often.
       execArgv: ['--max-semi-space-size=8'],
-      // ONNX Runtime 1.30 would report on its use to its makers; what runs here is nobody's business but its owner's.
+      // ONNX Runtime 1.30 would send telemetry to its makers; what runs here is its owner's business only.
       env: childEnvironment(process.env, { ORT_DISABLE_TELEMETRY: '1', ...deviceEnvironment(device) }),
-      // Its stdout would mix into what the parent prints.
+      // The child's stdout would mix into the parent's output.
       stdio: this.#options.quiet === true ? ['ignore', 'ignore', 'ignore', 'ipc'] : ['ignore', 2, 2, 'ipc'],
     });
     this.#child = child;
@@ -233,7 +233,7 @@ export class EngineProcess implements Engine {
     const id = (this.#lastId += 1);
     this.#sent.set(id, pending);
     const { batch } = pending;
-    // A send that fails is a child that dies: its exit says so.
+    // A send fails only if the child dies, which its exit event reports.
     this.#child?.send({ kind: 'run', id, ...batch } satisfies ToEngine, ignore);
     if (this.#sent.size === 1) this.#expectAnswer();
   }
@@ -267,7 +267,7 @@ export class EngineProcess implements Engine {
     this.#child?.kill('SIGKILL');
   }
 
-  /** The child is no more: its batches are rejected, and another one is started after a pause. */
+  /** The child is gone: rejects its batches, and starts another child after a pause. */
   #gone(child: ChildProcess, how: string): void {
     if (this.#child !== child) return;
     const { pid } = child;
@@ -318,15 +318,15 @@ export class EngineProcess implements Engine {
 }
 
 /**
- * An engine computes all the time; what feeds it, and the store beside it, need a moment now and then. They get it
- * at once where the engine has the lower priority.
+ * An engine computes continuously, while the processes that feed it, and the store, need short moments of CPU time.
+ * They get them at once if the engine has a lower priority.
  */
 function giveWay(pid: number | undefined): void {
   if (pid === undefined) return;
   try {
     setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
   } catch {
-    // It has died already, or the system does not let us: then it is as it was.
+    // The child has died already, or the system does not allow it: the priority stays as it was.
   }
 }
 

@@ -1,11 +1,11 @@
 import type { TokenVectors } from '@embedmill/jobs';
 
 /**
- * What a model gives of a sequence:
+ * What a model outputs for a sequence:
  * - `dense`: one vector, pooled;
- * - `attention`: a weight a token, the row of [CLS] in the last layer's attention, averaged over its heads (BM42);
- * - `states`: a vector a token (late interaction);
- * - `lexical`: a weight a token, 0 or more, of the term that the token is (bge-m3);
+ * - `attention`: a weight per token, the row of [CLS] in the last layer's attention, averaged over its heads (BM42);
+ * - `states`: a vector per token (late interaction);
+ * - `lexical`: a weight per token, 0 or more, for the token's term (bge-m3);
  * - `sparse`: weights of the vocabulary's terms (SPLADE);
  * - `score`: how well the two parts of a pair match, a logit (cross-encoders).
  */
@@ -13,54 +13,57 @@ export type EngineOutput = 'dense' | 'attention' | 'states' | 'lexical' | 'spars
 
 /** Token sequences for one run of a model. */
 export interface EngineBatch {
-  /** The ids of all sequences, one after the other, without padding. */
+  /** The ids of all sequences, concatenated, without padding. */
   readonly ids: Int32Array;
-  /** Tokens of each sequence, at least 1 each; their sum is `ids.length`. */
+  /** The number of tokens of each sequence, at least 1; their sum is `ids.length`. */
   readonly lengths: Int32Array;
-  /** Someone waits: runs before every batch that has not begun. */
+  /** Someone is waiting: runs before every batch that has not begun. */
   readonly urgent: boolean;
   /**
-   * Of an image model: the images, each size × size × 3 bytes, rows from the top, RGB. Their ids, of as many as
-   * `lengths` says, are only what they are told apart by.
+   * For an image model: the images, each size × size × 3 bytes, rows from the top, RGB. Their ids, counted by
+   * `lengths`, only identify them.
    */
   readonly pixels?: Uint8Array;
-  /** Of what the engine's `outputs` has; its first alone by default. */
+  /** Chosen from the engine's `outputs`; only its first by default. */
   readonly outputs?: readonly EngineOutput[];
-  /** Of pairs: how many tokens of each sequence are the first part's (token type 0); the rest is of type 1. */
+  /** For pairs: how many tokens of each sequence belong to the first part (token type 0); the rest have type 1. */
   readonly firstParts?: Int32Array;
-  /** Of each sequence, whether its vectors stay as the model gives them; else they have length 1, where the model says so. */
+  /**
+   * For each sequence, whether its vectors stay as the model outputs them; otherwise they are normalised if the model
+   * says so.
+   */
   readonly raw?: readonly boolean[];
-  /** Of each sequence, how its `states` become a few vectors of bytes, in place of themselves. */
+  /** For each sequence, how its `states` are reduced to a few vectors of bytes, which replace them. */
   readonly tokenVectors?: readonly (TokenVectorForm | undefined)[];
-  /** Whether `states` are wanted beside them: of sequences that have no such form. */
+  /** Whether `states` are also wanted, for sequences without such a form. */
   readonly wholeStates?: boolean;
-  /** Which of the graph's adapters runs it, of models that have several; their first by default. */
+  /** The graph's adapter to run with, if the model has several; the first by default. */
   readonly adapter?: number;
-  /** What the ids of each sequence stand for; only engines that tokenize themselves, which are remote, read it. */
+  /** The text of each sequence; read only by engines that tokenize themselves, which are remote. */
   readonly texts?: readonly string[];
 }
 
-/** What is kept of a sequence's token vectors. */
+/** How a sequence's token vectors are reduced for storage. */
 export interface TokenVectorForm {
-  /** Numbers of each vector, the first of those that the model gives. */
+  /** The number of leading dimensions to keep of each vector. */
   readonly dims: number;
-  /** Tokens that share a vector, on average. */
+  /** The average number of tokens that share a vector. */
   readonly poolFactor: number;
-  /** Special tokens in front and behind, which stand for no word and have none. */
+  /** The numbers of special tokens at the start and at the end, which represent no word and get no vector. */
   readonly start: number;
   readonly end: number;
 }
 
-/** Sparse vectors of a batch, one after the other: terms of each, their ids ascending, and their weights. */
+/** The sparse vectors of a batch, concatenated: for each its terms' ids in ascending order, and their weights. */
 export interface PackedSparse {
   readonly lengths: Int32Array;
   readonly indices: Uint32Array;
   readonly values: Float32Array;
 }
 
-/** All in the order of the batch, and only what was asked for. */
+/** All in the order of the batch; only the requested outputs are set. */
 export interface EngineResult {
-  /** sequences × dims; empty where `dense` was not asked for. */
+  /** sequences × dims; empty if `dense` was not requested. */
   readonly vectors: Float32Array;
   /** One for each of the batch's `ids`. */
   readonly attention?: Float32Array;
@@ -69,28 +72,28 @@ export interface EngineResult {
   readonly stateDims?: number;
   /** One for each of the batch's `ids`. */
   readonly lexical?: Float32Array;
-  /** Of each sequence of which a form was given: rows × dims, each after the other. */
+  /** For each sequence with a form: rows × dims, concatenated. */
   readonly tokenVectors?: readonly (TokenVectors | undefined)[];
   readonly sparse?: PackedSparse;
-  /** One a sequence. */
+  /** One per sequence. */
   readonly scores?: Float32Array;
-  /** What the run took on the device, waiting not counted. */
+  /** The run's time on the device, without waiting. */
   readonly seconds: number;
 }
 
 /**
- * Whatever turns token sequences into vectors: owns one device and one model, or speaks to a server that does.
+ * Turns token sequences into vectors: owns one device and one model, or is a client of a server that does.
  *
- * `run` rejects with `engine_failed` (this batch cannot be run), `out_of_memory` (a smaller one may),
- * `engine_crashed` or `engine_timeout` (some batch in flight is at fault, or none is), or with `model_corrupt`
- * or `model_unavailable` when there is no model to run anything with.
+ * `run` rejects with `engine_failed` (this batch cannot be run), `out_of_memory` (a smaller one may), `engine_crashed`
+ * or `engine_timeout` (a batch in flight may be at fault), or with `model_corrupt` or `model_unavailable` if there is
+ * no usable model.
  */
 export interface Engine {
-  /** Numbers in a dense vector; of models that give none, 0. */
+  /** The dimensions of a dense vector; 0 if the model outputs none. */
   readonly dims: number;
-  /** What it can give, the usual first. */
+  /** The available outputs, the main one first. */
   readonly outputs: readonly EngineOutput[];
-  /** Batches that may be in flight; one urgent batch may be on top. */
+  /** The maximum number of batches in flight, not counting one urgent batch. */
   readonly capacity: number;
   run(batch: EngineBatch): Promise<EngineResult>;
   /** Ends what is in flight, then the engine. */

@@ -1,7 +1,7 @@
 /**
- * For tests only: the real engine, with faults that cannot be had on demand. Sequences that hold a marker token
- * make it crash or hang as they arrive, with ORT_FAULTY_ENGINE_WHILE set only for as long as that file is there; with
- * ORT_FAULTY_ENGINE_AREA set, larger batches run out of memory.
+ * For tests only: the real engine, with faults on demand. Sequences with a marker token make it crash or hang on
+ * arrival; if ORT_FAULTY_ENGINE_WHILE is set, only as long as that file exists. With ORT_FAULTY_ENGINE_AREA set, larger
+ * batches run out of memory.
  */
 import { existsSync } from 'node:fs';
 import { serveEngine } from './index.ts';

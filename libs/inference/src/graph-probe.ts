@@ -1,6 +1,6 @@
 /**
- * Runs a model over batches in this process, and hands over what tensors in the middle of its graph hold. For work that has the
- * process to itself, such as quantizing a model: `run` keeps the event loop for as long as a batch takes.
+ * Runs a model over batches in this process, and passes on the values of tensors within its graph. For work that has
+ * the process to itself, such as quantizing a model, because each batch blocks the event loop.
  */
 import type { Tensor } from 'onnxruntime-node';
 import type { EngineBatch } from './engine.ts';
@@ -10,9 +10,9 @@ import type { EngineModel } from './engine/protocol.ts';
 import { defaultGraph, sessionOptions } from './engine/session-options.ts';
 
 export interface Probe {
-  /** An ONNX file that has the tensors among its outputs. */
+  /** An ONNX file with the tensors among its outputs. */
   bytes: Uint8Array;
-  /** The model that it is made from. */
+  /** The original model. */
   model: EngineModel;
   batches: readonly EngineBatch[];
   tensors: readonly string[];
@@ -21,7 +21,7 @@ export interface Probe {
 }
 
 /**
- * @param take gets the rows of each tensor and batch: of real tokens alone where it has a row a token, else all
+ * @param take receives the rows of each tensor and batch: only those of real tokens if it has a row per token, else all
  */
 export async function probeGraph(
   { bytes, model, batches, tensors, threads, signal }: Probe,
@@ -44,7 +44,7 @@ export async function probeGraph(
         if (tensor !== undefined) takeRows(name, tensor, { batch, longest, model, take });
         tensor?.dispose();
       }
-      // A turn of the event loop, for whoever wants to stop this.
+      // Yields to the event loop, so that the work can be stopped.
       await new Promise(setImmediate);
     }
   } finally {

@@ -3,7 +3,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { EngineProcess, type EngineBatch, type EngineModel } from './index.ts';
 
-/** Vectors as the model gives them, whatever their length, beside those that are brought to length 1. */
+/** Vectors as the model outputs them, of any length, next to normalised ones. */
 const int8: EngineModel = {
   kind: 'dense',
   path: fileURLToPath(new URL('../../../models/all-MiniLM-L6-v2/model_int8.onnx', import.meta.url)),
@@ -30,7 +30,7 @@ const batchOf = (sequences: number[][], rest: Partial<EngineBatch> = {}): Engine
   urgent: false,
   ...rest,
 });
-/** Numbers of tokens, one sequence after the other → by sequence. */
+/** Splits the tokens' numbers, which are concatenated, by sequence. */
 const bySequence = (numbers: Float32Array, perToken: number): Float32Array[] => {
   let at = 0;
   return SEQUENCES.map(({ length }) => numbers.slice(at * perToken, (at += length) * perToken));
@@ -53,7 +53,7 @@ it('an engine gives the vectors raw of those that are asked for so, and no other
     const norm = Math.hypot(...vector);
     expect(Math.abs(norm - 1)).toBeGreaterThan(0.1);
     expect(vector.map((value) => value / norm)).toEqual(own);
-    // Pooling is the mean of the token vectors as the graph gives them, which the states now are.
+    // Pooling is the mean of the token vectors that the graph outputs, which the states now are.
     const tokens = bySequence(mixed.states!, 384)[n]!;
     const mean = Array.from(
       { length: 384 },

@@ -39,7 +39,7 @@ async function connect(
   return engine;
 }
 
-/** An upstream with an engine that is connected to it; what was asked to find out does not count. */
+/** An upstream with a connected engine; the requests of discovery do not count. */
 async function both(
   options: FakeOptions,
   engineOptions: Partial<RemoteEngineOptions> = {},
@@ -70,7 +70,7 @@ async function errorOf(promise: Promise<unknown>): Promise<EmbedmillError> {
   return error;
 }
 
-/** What the encoder makes of failures: the texts that fail alone when batches that are to blame are halved. */
+/** Halves failing batches as the encoder does: the texts that fail alone. */
 async function culprits(engine: RemoteEngine, texts: readonly string[]): Promise<[string, string][]> {
   try {
     const { vectors } = await engine.run(batchOf(texts));
@@ -97,7 +97,7 @@ async function until(condition: () => boolean, what: string): Promise<void> {
   }
 }
 
-/** Generous: other test suites may have the same cores. */
+/** Generous, because other test suites may share the same cores. */
 const slow = { timeout: 180_000 };
 
 describe('connecting', slow, () => {
@@ -395,7 +395,7 @@ describe('bounds', slow, () => {
     const error = await errorOf(engine.run(batchOf(['a'])));
     expect(error).toMatchObject({ code: 'engine_failed', message: expect.stringContaining('bytes') });
     await until(() => upstream.underWay === 0, 'the connection is given up');
-    // What the sockets on the way hold comes on top of the 64 kB that are read.
+    // The sockets' buffers come on top of the 64 kB that are read.
     expect(upstream.endlessBytes).toBeLessThan(16e6);
   });
 });
@@ -541,7 +541,7 @@ describe('what one text is the cause of', slow, () => {
           : { kind: 'hang' };
     const error = await errorOf(engine.run(batchOf([POISON, ...some(21)])));
     expect(error.code).toBe('engine_failed');
-    // Those that had a place, and the question whether it works otherwise; the rest were not sent any more.
+    // The requests that had a slot, and the check whether the upstream works otherwise; the rest were never sent.
     expect(upstream.asked.length).toBeLessThanOrEqual(engine.capacity + 1);
     expect(engine.inFlight).toBe(0);
     await until(() => upstream.underWay === 0, 'nothing is left under way');

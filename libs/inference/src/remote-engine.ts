@@ -1,24 +1,24 @@
 /**
- * An engine elsewhere: a server that speaks TEI's or OpenAI's API, seen from the worker. It gets texts, not tokens.
+ * A remote engine: a server with TEI's or OpenAI's API, seen from the worker. It gets texts, not tokens.
  *
- * Modes: open → closed. `connect` finds out the API, that it works and the size of vectors; after that there is no
- * connection to keep, and an upstream that went away is back as soon as it answers.
+ * Modes: open → closed. `connect` finds out the API and the vectors' size, and checks that it works. After that there
+ * is no connection to keep: an upstream that was away is usable again as soon as it answers.
  *
  * Invariants:
- * - At most `capacity` batches in flight and one urgent batch on top, and as many requests: a batch of more items
- *   than `maxItems` is sent as several requests, which take turns with those of other batches.
- * - Every request has `deadlineMs`, its repetitions included, from when it has its turn; no answer can be larger
- *   than the vectors it should hold. So nothing hangs and nothing grows.
- * - Nothing is the fault of a batch while the upstream may be at fault. When it is away, does not know us or does not
- *   have the model, the batch is rejected with `model_unavailable`, and its shards wait. When the batch may be the
- *   cause, the upstream is asked for a text that it embedded before: if that fails, too, the rest is as above; if it
- *   works, the batch is to blame, by the code that makes the encoder halve it until the culprit is alone:
- *   `engine_failed` (refused, failed inside, or answered with something else than vectors), or as with an engine
- *   process `engine_crashed` (the connection broke) and `engine_timeout`, after which it is first run once more.
+ * - At most `capacity` batches are in flight, plus one urgent batch, and as many requests: a batch with more than
+ *   `maxItems` items is sent as several requests, which take turns with those of other batches.
+ * - Every request must finish within `deadlineMs` of its turn, including retries; no answer can be larger than the
+ *   expected vectors. So nothing hangs and nothing grows.
+ * - A batch is not blamed while the upstream may be at fault. If the upstream is unreachable, denies access or does not
+ *   have the model, the batch is rejected with `model_unavailable`, and its shards wait. If the batch may be the cause,
+ *   the upstream is asked for a text that it embedded before. If that fails, too, the batch is rejected as above. If it
+ *   works, the batch is to blame and is rejected with a code that makes the encoder halve it until the culprit is
+ *   isolated: `engine_failed` (refused, failed inside, or answered without vectors), or, as with an engine process,
+ *   `engine_crashed` (the connection broke) or `engine_timeout`, after which the batch is first run once more.
  * - A refusal for size never reaches the encoder: the request is sent again in halves here, and the size is learned.
- *   So there is no `out_of_memory`, which would shrink the encoder's budget for good, over what may be one text.
+ *   There is no `out_of_memory`, because it would permanently shrink the encoder's budget over what may be one text.
  *
- * Used by the worker's encoder, one object an upstream.
+ * Used by the worker's encoder, one object per upstream.
  */
 import { asEmbedmillError, EmbedmillError } from '@embedmill/jobs';
 import type { Engine, EngineBatch, EngineResult } from './engine.ts';
@@ -34,11 +34,11 @@ import { Upstream } from './remote/upstream.ts';
 export interface RemoteEngineOptions extends Wanted {
   /** http or https; may have a base path, and end in `/`, in `/v1` or in neither. */
   url: string;
-  /** Sent as `Authorization: Bearer`, shown nowhere. */
+  /** Sent as `Authorization: Bearer`, never shown. */
   apiKey?: string | undefined;
   /** Batches, and requests, in flight; default 4. */
   capacity?: number | undefined;
-  /** How long one request may take, its repetitions included; default 60 s. */
+  /** The time limit for one request, including retries; default 60 s. */
   deadlineMs?: number | undefined;
   onEvent?: ((event: RemoteEngineEvent) => void) | undefined;
 }
@@ -47,10 +47,10 @@ export type RemoteEngineEvent =
   | { kind: 'connected'; api: 'tei' | 'openai'; model: string; dims: number; maxItems: number }
   /** A request failed and is sent again after a pause. */
   | { kind: 'retrying'; reason: string; pauseMs: number }
-  /** The upstream turned out to take no more than this in one request. */
+  /** The upstream accepts no more items than this in one request. */
   | { kind: 'limited'; maxItems: number };
 
-/** A batch on its way; the first failure ends its other requests, too. */
+/** A batch in flight; the first failure aborts its other requests, too. */
 interface Sending {
   readonly texts: readonly string[];
   readonly urgent: boolean;
@@ -87,7 +87,7 @@ export class RemoteEngine implements Engine {
 
   /**
    * Resolves once the upstream has embedded a text. Rejects with `invalid_config` (url or key cannot be used),
-   * `model_corrupt` (vectors are not of `dims` numbers) or `model_unavailable` (all else).
+   * `model_corrupt` (vectors do not have `dims` numbers) or `model_unavailable` (anything else).
    */
   static async connect(options: RemoteEngineOptions): Promise<RemoteEngine> {
     const upstream = new Upstream(options.url, options.apiKey);
@@ -102,7 +102,7 @@ export class RemoteEngine implements Engine {
     }
   }
 
-  /** The most items that one request takes, as far as is known; a planner that keeps to it saves cutting. */
+  /** The most items that one request takes, as far as known. Batches within it need not be split. */
   get maxItems(): number {
     return this.#size.items;
   }
@@ -161,7 +161,7 @@ export class RemoteEngine implements Engine {
     return { vectors, seconds: sending.seconds };
   }
 
-  /** Sends the texts of a batch from one to another; never rejects: what goes wrong is the batch's failure. */
+  /** Sends the texts of a batch within a range. Never rejects: errors become the batch's failure. */
   async #send(sending: Sending, from: number, to: number): Promise<void> {
     try {
       const { vectors, seconds } = await this.#request(sending.texts.slice(from, to), sending);
@@ -197,7 +197,7 @@ export class RemoteEngine implements Engine {
     );
   }
 
-  /** What a batch is rejected with: whether it is to blame is seen by whether the upstream still works. */
+  /** The error to reject a batch with. The batch is to blame if the upstream still works. */
   async #verdictOn(failure: unknown, urgent: boolean): Promise<EmbedmillError> {
     if (!(failure instanceof UpstreamFailure)) return asEmbedmillError(failure, 'engine_failed');
     const code = codeOf(failure);
@@ -220,7 +220,7 @@ function persistenceOf({ deadlineMs = DEFAULT_DEADLINE_MS, onEvent }: RemoteEngi
   };
 }
 
-/** The code of a failure, provided that the upstream works otherwise. */
+/** The error code of a failure, provided that the upstream works otherwise. */
 function codeOf({ kind }: UpstreamFailure) {
   switch (kind) {
     case 'away':

@@ -2,5 +2,5 @@ import { createRequire } from 'node:module';
 
 const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string };
 
-/** ONNX Runtime's version. What was measured or cached with another is of no use. */
+/** ONNX Runtime's version. Measurements and caches of another version are invalid. */
 export const RUNTIME_VERSION = version;

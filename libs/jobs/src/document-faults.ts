@@ -57,7 +57,7 @@ export function faultOfLack(fields: Fields, needsText: boolean): DocumentFault |
   return undefined;
 }
 
-/** A point, as the list of points returns it, is a document only if that has no other chunks. */
+/** A point from the list of points is a document only if the document has no other chunks. */
 export function faultOfPart({ chunk, chunks }: Fields): DocumentFault | undefined {
   if (typeof chunk !== 'number' || typeof chunks !== 'number' || chunks <= 1) return undefined;
   const message = `this is one of ${chunks} chunks of a document, as the list of points returns them; submit the whole document, as GET …/documents/{id} returns it`;

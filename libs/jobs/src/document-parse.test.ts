@@ -251,7 +251,7 @@ test('whatever the value, parsing gives a document or an error of the catalogue,
 test('a line that says it is deleted is a tombstone, and has nothing beside its id and tenant', () => {
   const tombstone = { deleted: true, id: '7', tenant: 'acme' };
   expect(parse({ id: 7, deleted: true, tenant: 'acme', text: null })).toEqual({ ok: true, tombstone });
-  // As a table has it.
+  // As a table's row has it.
   expect(parse({ id: '7', text: '', deleted: true, tenant: 'acme' })).toEqual({ ok: true, tombstone });
   for (const deleted of [false, null, undefined]) {
     expect(parse({ id: '7', text: 'x', deleted })).toMatchObject({ ok: true, document: { text: 'x' } });

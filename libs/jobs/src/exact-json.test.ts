@@ -34,7 +34,7 @@ test.each([
   ['1e21', 1e21],
   ['1e+21', 1e21],
   ['-0', -0],
-  // The double is ….25, as near to either, and printed as the first.
+  // The double ends in .25, equally near to both, and is printed as the first.
   ['-1144388479597671.2', -1144388479597671.25],
   ['-1144388479597671.3', '-1144388479597671.3'],
 ])('the number %s is kept', (written, kept) => {
@@ -53,7 +53,7 @@ test('whatever a double is written as, it is that double again; what is printed 
   );
 });
 
-/** Beyond 2^53, some of them are doubles all the same. */
+/** Some numbers beyond 2^53 are exact doubles. */
 const powersOfTen = fc
   .tuple(fc.integer({ min: -9, max: 9 }), fc.nat(40))
   .map(([digit, power]) => BigInt(digit) * 10n ** BigInt(power));

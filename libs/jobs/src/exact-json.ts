@@ -46,8 +46,9 @@ export function isInexactNumber(text: string): boolean {
 }
 
 /**
- * Whether the double, written with as many digits, is what was written. As few digits as tell it from its neighbours are
- * what JavaScript prints; between two of as many that are equally near, they are not those of `toPrecision`.
+ * Whether the double, written with the same number of digits, equals the original. JavaScript prints the fewest digits
+ * that distinguish a double from its neighbours; if two such decimals are equally near, its choice differs from that of
+ * `toPrecision`.
  */
 function isSame(written: string, value: number): boolean {
   const [digits, exponent] = decimalOf(written);

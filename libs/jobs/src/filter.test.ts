@@ -99,7 +99,7 @@ test('every filter is read as what it is', () => {
   );
 });
 
-/** Nearly filters: the right keys with anything in them, and keys that objects have by themselves. */
+/** Almost filters: valid keys with arbitrary values, and keys that every object inherits. */
 const key = fc.constantFrom(
   ...['and', 'or', 'not', 'field', 'eq', 'in', 'gte', 'lt', '__proto__', 'constructor', 'toString', 'x'],
 );

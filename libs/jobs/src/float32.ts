@@ -1,10 +1,11 @@
 /**
- * The numbers as doubles whose shortest decimal form is that of the float32: what is printed of them takes three fifths
- * of the bytes, and read as float32 again gives the same numbers.
+ * Converts float32 numbers to doubles with the same shortest decimal form. Printed, they take three fifths of the
+ * bytes, and reading them as float32 again gives the same numbers.
  *
- * "Shortest" is the fewest digits to which the number itself can be rounded; at a few powers of two another decimal with
- * one digit less would do as well. Nine significant digits tell a float32 from all others (24 bits), most need eight, and what six would do for has the
- * same seven. Rounding a product by a power of ten finds them for much less than printing them would cost.
+ * "Shortest" means the fewest digits to which the number itself can be rounded; at a few powers of two, another decimal
+ * with one digit less would also work. Nine significant digits distinguish every float32 (24 bits), and most need
+ * eight; for those that need only six, seven digits give the same number. Rounding the product with a power of ten
+ * finds the digits at much less cost than printing.
  */
 export function shortestFloats(vector: Float32Array): number[] {
   const shortest = new Array<number>(vector.length);
@@ -16,7 +17,7 @@ export function shortestFloats(vector: Float32Array): number[] {
 const POWERS = Float64Array.from({ length: 23 }, (_, power) => Number(`1e${power}`));
 const LEAST_DIGITS = 7;
 const MOST_DIGITS = 9;
-/** From here to 1, powers of ten for nine digits are among them. */
+/** From here to 1, these powers of ten suffice for nine digits. */
 const LEAST_SIZE = 1e-13;
 
 function shortestFloat(value: number): number {

@@ -6,8 +6,8 @@ import { ModelSession } from './session.ts';
 import { encoderOfExternalWeights } from './tiny-models.fixture.ts';
 
 /**
- * Weights beside a model's file are read from its folder and nowhere else, though it is the file that says where they
- * are. ONNX Runtime sees to it: its next version must, too.
+ * A model's file names the location of its external weights, but they are read only from the file's own folder. ONNX
+ * Runtime enforces this, and its next version must, too.
  */
 let folder: string;
 beforeEach(async () => {

@@ -7,7 +7,7 @@ import { LENGTHS, POOLING_MASK, TOKEN_PLACES } from './sequence-graph.ts';
 
 type TensorClass = typeof Tensor;
 
-/** What fills each input of a model, by the names that exporters give to inputs. */
+/** The source of each input's values, by the names that exporters give to inputs. */
 const FILLS = {
   input_ids: 'ids',
   attention_mask: 'mask',
@@ -24,7 +24,7 @@ type Fill = (typeof FILLS)[keyof typeof FILLS];
 
 type ModelInput = {
   name: string;
-  /** Grows to the largest batch so far. `run` reads it before it returns, so the next run can reuse it. */
+  /** Grows to the largest batch so far. A run reads it before returning, so the next run can reuse it. */
   buffer: ArrayBuffer;
 } & (
   | { kind: 'cells'; type: 'int64' | 'int32'; fill: Fill }

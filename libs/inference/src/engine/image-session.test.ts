@@ -26,7 +26,7 @@ const COLOURS = { red: [255, 0, 0], green: [0, 255, 0], blue: [0, 0, 255], yello
 type Colour = keyof typeof COLOURS;
 const colours = Object.keys(COLOURS) as Colour[];
 
-/** A square of a colour on black, at a place of its own. */
+/** A square of one colour on black, at its own position. */
 function square(colour: Colour, at = 4): Uint8Array {
   const pixels = new Uint8Array(32 * 32 * 3);
   for (let row = at; row < at + 24; row += 1) {
@@ -58,7 +58,7 @@ describe('ImageSession', () => {
   it('gives an image the same vector alone and beside others', async () => {
     const images = colours.map((colour, n) => square(colour, n));
     const together = await session.embed(joined(images), 4);
-    // A larger batch leaves its pixels in the buffer, so the order matters.
+    // The larger batch runs first, because it leaves its pixels in the buffer.
     for (const [n, image] of images.entries()) {
       expect(await session.embed(image, 1)).toEqual(row(together, n).slice());
     }

@@ -8,10 +8,10 @@ import { normalizeRows } from './pooling.ts';
 import type { ImageModel, SessionTuning } from './protocol.ts';
 import { sessionOptions } from './session-options.ts';
 
-/** Names that an image's vector has in exporters' graphs, in the space of the texts first. */
+/** Exporters' names for an image's vector; first the one in the texts' embedding space. */
 const IMAGE_OUTPUTS = ['image_embeds', 'image_embedding', 'pooler_output'];
 
-/** A loaded image tower, ready to run. One run at a time: the buffer is reused. */
+/** A loaded image tower, ready to run. One run at a time, because the buffer is reused. */
 export class ImageSession {
   readonly dims: number;
   readonly outputs: readonly EngineOutput[] = ['dense'];
@@ -21,7 +21,7 @@ export class ImageSession {
   readonly #output: string;
   readonly #model: ImageModel;
   readonly #values: Float32Array[];
-  /** Grows to the largest batch seen and stays. */
+  /** Grows to the largest batch so far. */
   #buffer = new Float32Array(0);
 
   private constructor(ort: typeof onnxruntime, session: InferenceSession, model: ImageModel, dims: number) {
@@ -35,8 +35,8 @@ export class ImageSession {
   }
 
   /**
-   * Loads an image tower and runs it once. Throws `model_unavailable` when the file, the runtime or the device cannot
-   * be had now, `model_corrupt` when the file is no image tower that embedmill can use.
+   * Loads an image tower and runs it once. Throws `model_unavailable` if the file, the runtime or the device is
+   * unavailable, `model_corrupt` if embedmill cannot use the file as an image tower.
    */
   static async load(
     model: ImageModel,
@@ -64,7 +64,7 @@ export class ImageSession {
       return new ImageSession(ort, session, model, dims);
     } catch (thrown) {
       if (thrown instanceof EmbedmillError) throw thrown;
-      // On a device other than the CPU, nobody can say from the error whether the file is at fault or the device.
+      // On a device other than the CPU, the error does not tell whether the file or the device is at fault.
       const code =
         tuning.device.kind === 'cpu' && !isOutOfMemory(thrown) ? 'model_corrupt' : 'model_unavailable';
       const message = `${model.path} cannot be loaded as an image model: ${messageOf(thrown)}`;
@@ -78,8 +78,8 @@ export class ImageSession {
   }
 
   /**
-   * Vectors of `count` images, one after the other: count × dims. `pixels`: count × size × size × 3 bytes, rows from
-   * the top, RGB. Throws what ONNX Runtime throws.
+   * The vectors of `count` images, concatenated: count × dims. `pixels`: count × size × size × 3 bytes, rows from the
+   * top, RGB. Throws what ONNX Runtime throws.
    */
   async embed(pixels: Uint8Array, count: number): Promise<Float32Array> {
     if (pixels.length !== this.#bytesOf(count)) {
@@ -108,14 +108,14 @@ export class ImageSession {
   }
 }
 
-/** For each channel, what each byte becomes. */
+/** For each channel, the normalised value of each byte. */
 function valuesOf({ mean, std }: ImageModel): Float32Array[] {
   return mean.map((average, channel) =>
     Float32Array.from({ length: 256 }, (_, byte) => (byte / 255 - average) / (std[channel] ?? 1)),
   );
 }
 
-/** Pixels, each a red, a green and a blue, become an image's red plane, then its green, then its blue. */
+/** Converts interleaved RGB pixels to planes: red, then green, then blue. */
 function writePlanes(target: Float32Array, pixels: Uint8Array, area: number, values: Float32Array[]): void {
   for (let image = 0; image < pixels.length; image += area * 3) {
     for (const [channel, value] of values.entries()) {
@@ -137,7 +137,7 @@ function inputOf(metadata: readonly InferenceSession.ValueMetadata[], { size }: 
       `an image model has one input, float32 [images, 3, height, width]; this one’s are ${names}`,
     );
   }
-  // Dimensions that are free have names.
+  // Dynamic dimensions are names, not numbers.
   const wanted = [undefined, 3, size, size];
   if (input.shape.some((length, n) => typeof length === 'number' && n > 0 && length !== wanted[n])) {
     const shape = input.shape.join(' × ');

@@ -4,7 +4,7 @@ import { torchTensors } from './torch-file.ts';
 
 /** y = x·weights + bias. */
 export interface LinearLayer {
-  /** in × out, as a matrix product wants them. */
+  /** in × out, ready for a matrix product. */
   readonly weights: FloatTensor;
   /** out numbers. */
   readonly bias: FloatTensor | undefined;
@@ -12,9 +12,8 @@ export interface LinearLayer {
 
 /**
  * A linear layer as torch keeps it: `weight` [out, in] and, where there is one, `bias` [out], under any prefix
- * (`linear.weight` in Dense modules of sentence-transformers), in a safetensors file, or in one of torch's (.pt, as
- * bge-m3's heads). Throws what reading throws, and a SyntaxError for
- * anything else.
+ * (`linear.weight` in Dense modules of sentence-transformers), in a safetensors file or a torch file (.pt, like
+ * bge-m3's heads). Throws file-system errors, and a SyntaxError for any other content.
  */
 export async function readLinearLayer(path: string): Promise<LinearLayer> {
   const file = await readFile(path);

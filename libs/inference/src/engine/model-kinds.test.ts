@@ -1,4 +1,4 @@
-/** Models of today's kinds, as tiny exports (fixtures/tiny-exports/make.py), against ONNX Runtime in Python. */
+/** Tiny exports of today's kinds of models (fixtures/tiny-exports/make.py), compared with ONNX Runtime in Python. */
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
@@ -138,7 +138,7 @@ describe('a graph with adapters', () => {
       const rows = rowsOf((await session.run(batch)).vectors, adapted.dims);
       for (const [n, row] of rows.entries()) expect(cosine(row, vectors[n]!)).toBeGreaterThanOrEqual(0.9999);
     }
-    // They differ by more than that, so that none stands in for another.
+    // The kinds differ by more than the tolerance, so none can pass for another.
     for (let adapter = 1; adapter < byAdapter.length; adapter += 1)
       expect(cosine(byAdapter[0]![0]!, byAdapter[adapter]![0]!)).toBeLessThan(0.99);
   });
@@ -168,7 +168,7 @@ describe.each<[string, Tiny]>([
       expect(cosine(rowsOf(result.vectors, 16)[n]!, vectors[n]!)).toBeGreaterThanOrEqual(0.9999);
       const weights = result.lexical!.slice(token, token + length);
       for (const [at, weight] of lexical[n]!.entries()) expect(weights[at]).toBeCloseTo(weight, 5);
-      // Python's have none for the first token.
+      // Python's output has no vector for the first token.
       const states = result.states!.slice((token + 1) * 16, (token + length) * 16);
       expect(cosine(states, tokenVectors[n]!)).toBeGreaterThanOrEqual(0.9999);
       token += length;

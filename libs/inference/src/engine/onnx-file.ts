@@ -1,19 +1,19 @@
 /**
- * Just enough of ONNX's file format (onnx.proto, a protobuf) to say what a graph's outputs are and to append to
- * the graph. A model is never decoded as a whole: its weights are most of it.
+ * Just enough of ONNX's file format (onnx.proto, a protobuf) to read a graph's outputs and to append to the graph. A
+ * model is never decoded as a whole, because most of it is weights.
  */
 
 export const ELEMENT = { float32: 1, int64: 7, float16: 10 } as const;
 
 export interface GraphOutput {
   name: string;
-  /** Dimensions; undefined where the file does not say. */
+  /** Dimensions; undefined if the file does not state them. */
   rank: number | undefined;
-  /** What kind of number it has (one of TensorProto.DataType); undefined where the file does not say. */
+  /** The element type (one of TensorProto.DataType); undefined if the file does not state it. */
   element: number | undefined;
 }
 
-/** A node, its tensors by name; integer attributes are all that is needed. */
+/** A node, with its tensors by name; only integer attributes are needed. */
 export interface GraphNode {
   operator: string;
   inputs: string[];
@@ -55,7 +55,7 @@ const SHAPE = { dimension: 1 } as const;
 const DIMENSION = { name: 2 } as const;
 const TENSOR = { dimension: 1, element: 2, int64: 7, name: 8, raw: 9 } as const;
 
-/** Throws a SyntaxError when the bytes are no ONNX file. */
+/** Throws a SyntaxError if the bytes are not an ONNX file. */
 export function graphOutputs(model: Uint8Array): GraphOutput[] {
   const outputs: GraphOutput[] = [];
   for (const graph of messages(model, MODEL.graph)) {
@@ -76,7 +76,7 @@ export function graphOutputs(model: Uint8Array): GraphOutput[] {
   return outputs;
 }
 
-/** The version of ONNX's own operators that a model is written in; 0 where the file does not say. */
+/** The opset version of a model; 0 if the file does not state it. */
 export function opsetOf(model: Uint8Array): number {
   for (const opset of messages(model, MODEL.opset)) {
     const [domain = new Uint8Array()] = messages(opset, OPSET.domain);
@@ -87,9 +87,8 @@ export function opsetOf(model: Uint8Array): number {
 }
 
 /**
- * Bytes that, behind those of a model, add to its graph. Protobuf joins messages whose bytes stand one after the
- * other, lists by appending (https://protobuf.dev/programming-guides/encoding/#last-one-wins), so nothing of
- * the model is rewritten.
+ * The bytes that, appended to a model's, extend its graph. Protobuf merges concatenated messages, lists by appending
+ * (https://protobuf.dev/programming-guides/encoding/#last-one-wins), so the model's own bytes stay unchanged.
  */
 export function additionBytes({ nodes, inputs, outputs, constants }: GraphAddition): Buffer {
   const graph = [
@@ -170,7 +169,7 @@ function varint(value: number): Buffer {
   return Buffer.from([...bytes, value]);
 }
 
-/** The messages (or strings) that a message has in a field. */
+/** The messages (or strings) in a field of a message. */
 function* messages(bytes: Uint8Array, wanted: number): Generator<Uint8Array, undefined> {
   for (const value of valuesIn(bytes, wanted)) if (typeof value !== 'number') yield value;
 }
@@ -180,7 +179,7 @@ function numberIn(bytes: Uint8Array, wanted: number): number | undefined {
   return undefined;
 }
 
-/** What a message has in a field, in order; everything else is passed over unread. */
+/** The values in a field of a message, in order; all other fields are skipped unread. */
 function* valuesIn(bytes: Uint8Array, wanted: number): Generator<number | Uint8Array, undefined> {
   let at = 0;
   const next = (): number => {

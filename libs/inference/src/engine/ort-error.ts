@@ -1,7 +1,7 @@
 /**
- * How memory that cannot be had shows in ONNX Runtime's errors. Its Node binding throws plain `Error`s, with
- * neither code nor type, so here, and nowhere else, an error is told by its text. A mistake costs time only: a
- * batch that fails for any other reason is halved as well, just without the budget remembering it.
+ * How a lack of memory shows in ONNX Runtime's errors. Its Node binding throws plain `Error`s without code or type, so
+ * this is the only place that identifies an error by its text. A mistake costs only time: a batch that fails for any
+ * other reason is halved as well, but the budget is not reduced.
  */
 const OUT_OF_MEMORY = [
   /Failed to allocate memory for requested buffer/, // its own arena, on every device
@@ -11,7 +11,7 @@ const OUT_OF_MEMORY = [
 ];
 
 export function isOutOfMemory(thrown: unknown): boolean {
-  // What V8 throws when it cannot have the memory for a typed array.
+  // V8 throws this if it cannot allocate a typed array.
   if (thrown instanceof RangeError) return true;
   return thrown instanceof Error && OUT_OF_MEMORY.some((sign) => sign.test(thrown.message));
 }

@@ -1,7 +1,7 @@
 /**
- * What embedmill adds to a model's graph when it is loaded, so that the least has to leave the device: a vector a
- * sequence instead of one a token, a row of attention instead of a square of it, a row of the vocabulary a
- * sequence instead of one a token. What a graph gives by itself is taken as it is.
+ * The nodes that embedmill adds to a model's graph on loading, so that as little as possible leaves the device: one
+ * vector per sequence instead of one per token, one row of attention instead of the matrix, one row of vocabulary
+ * weights per sequence instead of one per token. Outputs that the graph already has are used as they are.
  */
 import { open } from 'node:fs/promises';
 import {
@@ -27,41 +27,41 @@ import {
   type DenseLayers,
 } from './sequence-graph.ts';
 
-/** Another one where the additions are others: optimized graphs are kept, additions included. */
+/** Changes whenever the additions change, because optimized graphs are cached with their additions. */
 export const GRAPH_VERSION = 2;
 
-/** Input, float32 [sequences, longest, 1]: 1 where a token is real. */
+/** Input, float32 [sequences, longest, 1]: 1 for real tokens. */
 export const TERM_MASK = 'embedmill_term_mask';
 
 /** float32 [sequences, terms]: each term's largest logit over the real tokens, or 0 in sequences with padding. */
 export const MAX_LOGITS = 'embedmill_max_logits';
-/** float32: the graph's own output, where that is of another element. */
+/** float32: a copy of the graph's own output, if that has another element type. */
 export const AS_FLOAT32 = 'embedmill_float32';
 
-/** Outputs to take dense vectors from that a graph pools by itself, best first. */
+/** Names of outputs with dense vectors that the graph itself pools, best first. */
 export const SEQUENCE_OUTPUTS = ['sentence_embedding', 'embedding', 'pooler_output', 'dense_vecs'];
 
-/** Names that token vectors have in exporters' graphs, best first. */
+/** Exporters' names for token vectors, best first. */
 const TOKEN_OUTPUTS = [STATES, 'last_hidden_state', 'token_embeddings'];
 
-/** More than an addition takes, layers of the model's own aside. */
+/** An upper bound on the bytes of an addition, without the model's own layers. */
 const ROOM_BYTES = 4096;
 
-/** Operators that reduce take their axes as an input from this opset on, before as an attribute. */
+/** From this opset on, reducing operators take their axes as an input; before, as an attribute. */
 const AXES_AS_INPUT = 18;
 
 const AXIS_1 = 'embedmill_axis_1';
 
 /**
- * A model file with the additions for its kind. Throws what reading a file throws, and a SyntaxError when it is no
- * ONNX file, or one of its layers is none.
+ * A model file with the additions for its kind. Throws file-system errors, and a SyntaxError if it is not an ONNX file
+ * or one of its layers is malformed.
  */
 export async function readModelGraph(model: EngineModel): Promise<Uint8Array> {
   const layers = model.kind === 'dense' ? await readLayers(model) : NO_LAYERS;
   const file = await open(model.path);
   try {
     const { size } = await file.stat();
-    // One buffer for both: the model may take much of what memory there is.
+    // One buffer for both, because the model may take much of the available memory.
     const bytes = Buffer.allocUnsafeSlow(size + ROOM_BYTES + bytesOf(layers));
     for (let at = 0; at < size;) {
       const { bytesRead } = await file.read(bytes, at, Math.min(size - at, 2 ** 30), at);
@@ -77,7 +77,7 @@ export async function readModelGraph(model: EngineModel): Promise<Uint8Array> {
   }
 }
 
-/** Of a graph's outputs, the one with a vector a token. */
+/** The graph's output with one vector per token. */
 export function tokenOutput<Output extends Pick<GraphOutput, 'name' | 'rank'>>(
   outputs: readonly Output[],
 ): Output | undefined {
@@ -101,7 +101,7 @@ async function readLayers({ projections = [], lexical, tokenVectors }: DenseMode
   };
 }
 
-/** What the layers take in a graph, a layer of one output twice. */
+/** The bytes of the layers in a graph; a layer with one output counts twice. */
 function bytesOf({ projections, lexical, tokenVectors }: DenseLayers): number {
   const sizeOf = (layer: LinearLayer | undefined) =>
     layer === undefined ? 0 : layer.weights.values.byteLength + (layer.bias?.values.byteLength ?? 0);
@@ -109,7 +109,7 @@ function bytesOf({ projections, lexical, tokenVectors }: DenseLayers): number {
   return projected + 2 * sizeOf(lexical) + 2 * sizeOf(tokenVectors) + ROOM_BYTES * projections.length;
 }
 
-/** Of a graph that pools by itself, the output with a vector a sequence. */
+/** For a graph that pools itself, the output with one vector per sequence. */
 export function sequenceOutput<Output extends Pick<GraphOutput, 'name' | 'rank'>>(
   outputs: readonly Output[],
 ): Output | undefined {
@@ -128,7 +128,7 @@ function additionFor(
       const tokens = tokenOutput(outputs);
       const own = model.pooling === 'graph' ? sequenceOutput(outputs) : undefined;
       if (tokens === undefined) return own && asFloat32(own);
-      // Behind padding on the left, the first row is of padding.
+      // With padding on the left, the first row is padding.
       const attention =
         model.padding === 'left'
           ? undefined
@@ -154,7 +154,7 @@ function additionFor(
   }
 }
 
-/** Of [sequences, tokens, terms], the largest over the tokens. Padding counts as 0, which is no weight either. */
+/** The maximum over the tokens of [sequences, tokens, terms]. Padding counts as 0, which also means no weight. */
 function largest({ name }: GraphOutput, opset: number): GraphAddition {
   const [logits, real] = ['embedmill_logits', 'embedmill_real_logits'];
   return {

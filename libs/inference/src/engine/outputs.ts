@@ -8,18 +8,19 @@ import type { DenseModel, EngineModel, TokenHead } from './protocol.ts';
 import { ATTENTION, LEXICAL, POOLED, TOKEN_VECTORS } from './sequence-graph.ts';
 import { heaviestTerms, saturate } from './terms.ts';
 
-/** What a model gives, the usual first, each with the tensor of its graph that it is read from. */
+/** A model's outputs, the main one first, each with the tensor of the graph that it is read from. */
 export type OutputNames = ReadonlyMap<EngineOutput, string>;
 
 /**
- * Outputs to take dense vectors from, best first. `text_embeds` is a text tower's, in the space of its images; behind
- * POOLED are those of models that pool by themselves, whose float32 copy is of another element in the graph.
+ * Names of outputs with dense vectors, best first. `text_embeds` is a text tower's, in the same space as its images.
+ * After POOLED come the outputs of models that pool themselves; they need a float32 copy if the graph has another
+ * element type.
  */
 const DENSE_OUTPUTS = ['text_embeds', POOLED, AS_FLOAT32, ...SEQUENCE_OUTPUTS];
 
 const DEFAULT_MAX_TERMS = 256;
 
-/** Throws `model_corrupt` for a graph that does not give what its kind of model should. */
+/** Throws `model_corrupt` for a graph without the outputs of its kind of model. */
 export function outputNames(
   model: EngineModel,
   metadata: readonly InferenceSession.ValueMetadata[],
@@ -57,7 +58,7 @@ export function outputNames(
   }
 }
 
-/** The output that a model's head is read from. Throws `model_corrupt` where the graph has no such output. */
+/** The output that a model's head is read from. Throws `model_corrupt` if the graph has no such output. */
 function headOutput(
   head: TokenHead | undefined,
   added: string,
@@ -72,7 +73,10 @@ function headOutput(
   throw unfit(`${JSON.stringify(name)}, float32 by token`, metadata);
 }
 
-/** Numbers in a dense vector, 0 for other kinds, by the model's usual output. Throws `model_corrupt` for a wrong size. */
+/**
+ * The dimensions of a dense vector, by the model's main output; 0 for other kinds. Throws `model_corrupt` for a wrong
+ * size.
+ */
 export function dimsOf(model: EngineModel, tensor: Tensor | undefined): number {
   const width = tensor?.dims.at(-1) ?? 0;
   const wanted = model.kind === 'reranker' ? 1 : model.dims;
@@ -87,7 +91,7 @@ export function dimsOf(model: EngineModel, tensor: Tensor | undefined): number {
   return model.kind === 'dense' ? width : 0;
 }
 
-/** What a tensor holds for the real tokens and sequences of a batch, copied out of it. */
+/** Copies the values of a batch's real tokens and sequences out of a tensor. */
 export function readOutput(
   output: EngineOutput,
   tensor: Tensor,
@@ -134,12 +138,12 @@ export function readOutput(
   }
 }
 
-/** Whether POOLED has sums: means are made of them here, unless layers of the graph needed them. */
+/** Whether POOLED has sums. They become means here, unless layers of the graph needed the means. */
 function isSummed({ pooling, projections = [] }: DenseModel): boolean {
   return pooling === 'mean' && projections.length === 0;
 }
 
-/** The token vectors of each sequence in the form that is wanted of it, of those of all. */
+/** Reduces each sequence's token vectors to its requested form. */
 function formed(
   states: Float32Array,
   width: number,

@@ -1,4 +1,4 @@
-/** Sums over tokens (sequences × dims) as means, in place. */
+/** Turns sums over tokens (sequences × dims) into means, in place. */
 export function averageRows(sums: Float32Array, lengths: Int32Array, dims: number): Float32Array {
   for (const [row, length] of lengths.entries()) {
     for (let d = row * dims; d < (row + 1) * dims; d += 1) sums[d] = (sums[d] ?? 0) / length;
@@ -6,7 +6,7 @@ export function averageRows(sums: Float32Array, lengths: Int32Array, dims: numbe
   return sums;
 }
 
-/** Scales each vector to length 1, in place; a vector of zeros stays as it is, and so do those that are to be `raw`. */
+/** Scales each vector to length 1, in place, except zero vectors and those marked `raw`. */
 export function normalizeRows(vectors: Float32Array, dims: number, raw?: ArrayLike<boolean>): Float32Array {
   for (let at = 0; at < vectors.length; at += dims) {
     if (raw?.[at / dims] === true) continue;
@@ -20,8 +20,8 @@ export function normalizeRows(vectors: Float32Array, dims: number, raw?: ArrayLi
 }
 
 /**
- * Rows by token (sequences × longest × dims) without those of padding: tokens × dims. A graph that leaves the first
- * token out, as bge-m3's token vectors do, has one row less; that token's is 0.
+ * Removes the rows of padding from rows by token (sequences × longest × dims): tokens × dims. A graph that omits the
+ * first token, like bge-m3's token vectors, has one row less; that token's row becomes 0.
  */
 export function withoutPadding(
   rows: Float32Array,
@@ -41,7 +41,7 @@ export function withoutPadding(
   return real;
 }
 
-/** Rows by head (sequences × heads × longest) as their mean, without padding: a number a token. */
+/** The mean over the heads (sequences × heads × longest), without padding: one number per token. */
 export function averageHeads(
   rows: Float32Array,
   lengths: Int32Array,

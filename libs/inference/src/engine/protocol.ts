@@ -4,52 +4,52 @@ import type { EngineBatch, EngineOutput, EngineResult } from '../engine.ts';
 interface ModelFile {
   /** The ONNX file. */
   readonly path: string;
-  /** Numbers in a vector (terms of a vocabulary), where it is known: a model that gives another is refused. */
+  /** The dimensions of a vector (terms of a vocabulary), if known; a model with another size is refused. */
   readonly dims?: number | undefined;
   readonly padTokenId: number;
 }
 
-/** A file of a linear layer (safetensors, or .pt), run behind pooling. */
+/** The files of linear layers (safetensors, or .pt) that run after pooling. */
 export interface Projection {
   readonly path: string;
   readonly activation: 'identity' | 'tanh';
 }
 
-/** What is read of every token: an output of the graph, or a linear layer (a file) over token vectors. */
+/** The source of a value per token: an output of the graph, or a linear layer (a file) over token vectors. */
 export type TokenHead = { readonly output: string } | { readonly path: string };
 
 /**
- * Gives `dense`; where its graph has vectors by token also `states`, where it has attention, `attention`, and where it
- * has a head for them, `lexical`.
+ * Outputs `dense`. Also outputs `states` if its graph has vectors per token, `attention` if it has attention, and
+ * `lexical` if it has a head for it.
  */
 export interface DenseModel extends ModelFile {
   readonly kind: 'dense';
   /**
-   * How token vectors become one: their mean, the first ([CLS]) or the last; `graph`: as an output of the graph has it.
-   * A graph that gives no token vectors pools itself, whatever this says.
+   * How token vectors are pooled: their mean, the first ([CLS]) or the last; `graph`: the graph has a pooled output. A
+   * graph without token vectors pools itself, whatever this says.
    */
   readonly pooling: 'mean' | 'cls' | 'last' | 'graph';
   /** The side on which shorter sequences are padded; the right by default. */
   readonly padding?: 'right' | 'left' | undefined;
-  /** In their order, between pooling and normalising. */
+  /** Applied in order, between pooling and normalising. */
   readonly projections?: readonly Projection[] | undefined;
-  /** The graph's input that chooses one of its adapters, where it has several. */
+  /** The graph's input that selects an adapter, if it has several. */
   readonly adapterInput?: string | undefined;
   readonly lexical?: TokenHead | undefined;
-  /** What `states` are; the graph's token vectors by default. */
+  /** The source of `states`; the graph's token vectors by default. */
   readonly tokenVectors?: TokenHead | undefined;
   /** Scale vectors to length 1. */
   readonly normalize: boolean;
 }
 
-/** Gives `sparse`: its graph has weights by sequence, or logits by token. */
+/** Outputs `sparse`: its graph has weights per sequence, or logits per token. */
 export interface SparseModel extends ModelFile {
   readonly kind: 'sparse';
-  /** Terms of a vector at most, the heaviest; default 256. */
+  /** The maximum number of terms in a vector (the heaviest are kept); default 256. */
   readonly maxTerms?: number | undefined;
 }
 
-/** Gives `score`: its graph has one logit a pair. */
+/** Outputs `score`: its graph has one logit per pair. */
 export interface RerankerModel extends ModelFile {
   readonly kind: 'reranker';
 }
@@ -67,38 +67,38 @@ export interface ImageModel {
   readonly path: string;
   /** Side of the square images, in pixels. */
   readonly size: number;
-  /** Subtracted from each channel, of values from 0 to 1. */
+  /** Subtracted from each channel's values, which range from 0 to 1. */
   readonly mean: PerChannel;
   /** What each channel is then divided by. */
   readonly std: PerChannel;
   /** Scale vectors to length 1. */
   readonly normalize: boolean;
-  /** Numbers in a vector, where it is known: a model that gives another is refused. */
+  /** The dimensions of a vector, if known; a model with another size is refused. */
   readonly dims?: number | undefined;
 }
 
-/** What ONNX Runtime does to a graph before it runs it. */
+/** How far ONNX Runtime optimizes a graph before running it. */
 export interface GraphTuning {
   readonly level: 'disabled' | 'basic' | 'extended' | 'all';
-  /** Optimizers of that level to leave out, by their names in ONNX Runtime. */
+  /** Optimizers of that level to disable, by their names in ONNX Runtime. */
   readonly without: readonly string[];
 }
 
 export interface SessionTuning {
   readonly device: Device;
   readonly graph: GraphTuning;
-  /** Where the optimized graph is kept for the next start; made when it is not there. */
+  /** Where the optimized graph is cached for the next start; created if missing. */
   readonly graphCache?: string | undefined;
-  /** The largest batch to come, in padded tokens: run once at the start, so that its memory is there. */
+  /** The largest batch to expect, in padded tokens. It runs once at the start, to allocate its memory. */
   readonly area?: number | undefined;
 }
 
-/** What goes to the engine, as structured clones: typed arrays cross as bytes, nothing as JSON. */
+/** Messages to the engine, sent as structured clones: typed arrays cross as bytes, not as JSON. */
 export type ToEngine =
   | { readonly kind: 'load'; readonly model: EngineModel | ImageModel; readonly tuning: SessionTuning }
   | ({ readonly kind: 'run'; readonly id: number } & EngineBatch);
 
-/** What comes back: first `ready` or `unloadable`, then one answer for each `run`. */
+/** Messages from the engine: first `ready` or `unloadable`, then one answer for each `run`. */
 export type FromEngine =
   | {
       readonly kind: 'ready';

@@ -1,6 +1,6 @@
 /**
  * Tensors of a safetensors file (https://huggingface.co/docs/safetensors): the length of a header as a uint64, the
- * header as JSON, then the numbers. Read whole: meant for single layers.
+ * header as JSON, then the numbers. The file is read whole, which suits single layers.
  */
 export interface FloatTensor {
   readonly dimensions: readonly number[];
@@ -10,7 +10,7 @@ export interface FloatTensor {
 const BYTES = { F32: 4, F16: 2, BF16: 2 } as const;
 export type FloatType = keyof typeof BYTES;
 
-/** The float tensors of a file, by name, as float32. Throws a SyntaxError for what is no safetensors file. */
+/** The float tensors of a file, by name, as float32. Throws a SyntaxError if the bytes are not a safetensors file. */
 export function floatTensors(file: Buffer): Map<string, FloatTensor> {
   const length = file.length < 8 ? Infinity : Number(file.readBigUInt64LE(0));
   if (length > file.length - 8) throw notSafetensors('it ends early');
@@ -32,7 +32,7 @@ export function floatTensors(file: Buffer): Map<string, FloatTensor> {
   return tensors;
 }
 
-/** Numbers as they lie one after the other, little-endian. */
+/** Consecutive little-endian numbers. */
 export function floatsOf(bytes: Buffer, type: FloatType): Float32Array {
   const count = Math.floor(bytes.length / BYTES[type]);
   switch (type) {

@@ -1,25 +1,29 @@
 /**
- * Additions to a dense model's graph: from token vectors to a vector a sequence, and what heads read of every token.
+ * Additions to a dense model's graph: from token vectors to one vector per sequence, and the heads' value for every
+ * token.
  */
 import type { LinearLayer } from './linear-layer.ts';
 import { ELEMENT, type GraphAddition, type GraphNode, type GraphOutput } from './onnx-file.ts';
 import type { DenseModel } from './protocol.ts';
 import type { FloatTensor } from './safetensors.ts';
 
-/** Input, float32 [sequences, 2, longest]: 1 where a token is real, in both rows. Filled by `Feeds`, as those below. */
+/** Input, float32 [sequences, 2, longest]: 1 for real tokens, in both rows. `Feeds` fills it, and the inputs below. */
 export const POOLING_MASK = 'embedmill_pooling_mask';
-/** Input, float32 [sequences, 1, 1]: real tokens. */
+/** Input, float32 [sequences, 1, 1]: the number of real tokens. */
 export const LENGTHS = 'embedmill_lengths';
-/** Input, int64 [sequences, 2, 2]: twice the sequence, and the place of the token that stands for it. */
+/** Input, int64 [sequences, 2, 2]: in two equal rows, the sequence's index and that of the token that represents it. */
 export const TOKEN_PLACES = 'embedmill_token_places';
 
-/** float32 [sequences, dims]: for `mean` without projections the sum of the real tokens' vectors, else the vector. */
+/**
+ * float32 [sequences, dims]: the sum of the real tokens' vectors for `mean` without projections, else the pooled
+ * vector.
+ */
 export const POOLED = 'embedmill_pooled';
-/** float32 [sequences, longest, dims]: token vectors, where the graph's own are of another element. */
+/** float32 [sequences, longest, dims]: a copy of the token vectors, if the graph's own have another element type. */
 export const STATES = 'embedmill_states';
-/** float32 [sequences, longest, dims]: token vectors as a head makes them of the graph's. */
+/** float32 [sequences, longest, dims]: token vectors that a head computes from the graph's. */
 export const TOKEN_VECTORS = 'embedmill_token_vectors';
-/** float32 [sequences, longest, n]: weights of tokens as a head makes them, in the first of each n. */
+/** float32 [sequences, longest, n]: token weights that a head computes, in the first of each n. */
 export const LEXICAL = 'embedmill_lexical';
 /** float32 [sequences, heads, longest]: the first token's row of each of the last layer's heads. */
 export const ATTENTION = 'embedmill_attention';
@@ -27,7 +31,7 @@ export const ATTENTION = 'embedmill_attention';
 export const FIRST = 'embedmill_first';
 const TWICE_FIRST = 'embedmill_twice_first';
 
-/** The layers that a model has in files of its own. */
+/** The layers that a model keeps in separate files. */
 export interface DenseLayers {
   projections: readonly { layer: LinearLayer; activation: 'identity' | 'tanh' }[];
   lexical: LinearLayer | undefined;
@@ -35,9 +39,9 @@ export interface DenseLayers {
 }
 
 /**
- * The same bits alone and in any batch: the sum is a matrix product, which ONNX Runtime adds up token after token
- * from the first, so that padding behind adds zeros to a finished sum. The mask has two equal rows because its
- * kernel for a single row adds up in groups that depend on the length; for the same reason what is projected has two.
+ * Gives the same bits alone and in any batch: the sum is a matrix product, which ONNX Runtime adds up token by token
+ * from the first, so padding at the end only adds zeros. The mask has two equal rows because the kernel for a single
+ * row adds up in groups that depend on the length; the projections' input has two rows for the same reason.
  */
 export function pooling(
   tokens: GraphOutput,
@@ -88,7 +92,7 @@ export function pooling(
   return addition;
 }
 
-/** What a head makes of token vectors, which stand in STATES. */
+/** A head's computation over the token vectors in STATES. */
 export function head(layer: LinearLayer, output: typeof LEXICAL | typeof TOKEN_VECTORS): GraphAddition {
   const addition = linear(twoColumns(layer), STATES, output);
   addition.outputs.push({ name: output, dimensions: ['sequences', 'tokens', 'numbers'] });
@@ -96,8 +100,8 @@ export function head(layer: LinearLayer, output: typeof LEXICAL | typeof TOKEN_V
 }
 
 /**
- * Of [sequences, heads, tokens, tokens], what the first token attends to. Heads are not averaged here: the order in
- * which ONNX Runtime would add them up depends on the batch.
+ * The first token's attention out of [sequences, heads, tokens, tokens]. Heads are not averaged here, because the order
+ * in which ONNX Runtime would add them up depends on the batch.
  */
 export function firstRow({ name }: GraphOutput): GraphAddition {
   const row = 'embedmill_attention_row';
@@ -109,7 +113,7 @@ export function firstRow({ name }: GraphOutput): GraphAddition {
   };
 }
 
-/** The parts as one; a constant that several have is there once. */
+/** Merges the parts; a constant that several share is included once. */
 export function joined(...parts: readonly (GraphAddition | undefined)[]): GraphAddition {
   const whole: GraphAddition = { nodes: [], inputs: [], outputs: [], constants: [] };
   for (const part of parts) if (part !== undefined) append(whole, part);
@@ -121,7 +125,7 @@ export const cast = (from: string, to: string): GraphNode => ({
   attributes: { to: ELEMENT.float32 },
 });
 
-/** What stands in a layer's place: x·weights, then + bias. */
+/** The nodes of a layer: x·weights, then + bias. */
 function linear({ weights, bias }: LinearLayer, from: string, to: string): GraphAddition {
   const [matrix, sum, product] = [`${to}_weights`, `${to}_bias`, `${to}_product`];
   const { dimensions, values } = weights;
@@ -137,7 +141,10 @@ function linear({ weights, bias }: LinearLayer, from: string, to: string): Graph
   };
 }
 
-/** A layer of one output twice: the kernel for a single column, too, adds up in groups that depend on the batch. */
+/**
+ * Duplicates the column of a layer with one output, because the kernel for a single column also adds up in groups that
+ * depend on the batch.
+ */
 function twoColumns({ weights, bias }: LinearLayer): LinearLayer {
   const twice = ({ dimensions, values }: FloatTensor): FloatTensor => ({
     dimensions: [...dimensions.slice(0, -1), 2],
@@ -153,7 +160,7 @@ function node(operator: string, inputs: string[], output: string): GraphNode {
   return { operator, inputs, outputs: [output] };
 }
 
-/** The first along an axis. */
+/** The first entry along an axis. */
 function gather(from: string, axis: number, to: string): GraphNode {
   return { ...node('Gather', [from, FIRST], to), attributes: { axis } };
 }

@@ -1,11 +1,11 @@
 /**
- * The engine process: loads one model, then answers batches, until its parent goes.
+ * The engine process: loads one model, then answers batches until its parent is gone.
  *
- * Modes: waiting for `load` → serving (an endless take-run-answer loop) → gone.
- * Invariants: one run at a time; every `run` message gets one answer; urgent batches run before all others that
- * have not begun; it never ends by itself while its parent lives. SIGINT and SIGTERM come to the whole process
- * group when someone presses Ctrl-C or a supervisor stops the service: only the parent knows whether a batch has
- * to be finished first, so they are ignored here, and the end of the IPC channel is what ends the engine.
+ * Modes: waiting for `load` → serving (an endless take-run-answer loop) → gone. Invariants: one run at a time; every
+ * `run` message gets one answer; urgent batches run before all others that have not begun; the process never ends by
+ * itself while its parent lives. SIGINT and SIGTERM reach the whole process group if someone presses Ctrl-C or a
+ * supervisor stops the service. Only the parent knows whether a batch must be finished first, so the engine ignores
+ * them and ends when the IPC channel closes.
  *
  * Called by an entry file that does nothing else; started by `EngineProcess`.
  */
@@ -36,7 +36,7 @@ export function serveEngine(): void {
     serving = true;
     for (let next = take(waiting); next !== undefined; next = take(waiting)) {
       await answer(await runBatch(ready, next));
-      // `run` blocks the event loop: let messages that came meanwhile in, an urgent one may be among them.
+      // `run` blocks the event loop: let in the messages that arrived meanwhile, which may include an urgent one.
       await setImmediate();
     }
     serving = false;
@@ -95,7 +95,7 @@ async function runBatch(session: Session, run: Run): Promise<FromEngine> {
   }
 }
 
-/** Waits until the answer is written, since the next run would hold up what is left of it. */
+/** Waits until the answer is written, because the next run would block the rest of it. */
 function answer(message: FromEngine): Promise<void> {
   return new Promise((resolve) => {
     if (process.connected) process.send?.(message, () => resolve());

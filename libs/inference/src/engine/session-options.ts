@@ -4,8 +4,8 @@ import type { Device } from '../device.ts';
 import type { EngineModel, GraphTuning, SessionTuning } from './protocol.ts';
 
 /**
- * What is best for a device where nothing was measured. On CPUs, ONNX Runtime 1.30 runs the fused
- * SkipLayerNormalization several times slower than the Add and LayerNormalization that it is made of.
+ * The default options for a device without measurements. On CPUs, ONNX Runtime 1.30 runs the fused
+ * SkipLayerNormalization several times slower than the Add and LayerNormalization that it replaces.
  */
 export function defaultGraph(device: Pick<Device, 'kind'>): GraphTuning {
   return { level: 'all', without: device.kind === 'cpu' ? ['SkipLayerNormFusion'] : [] };
@@ -19,12 +19,12 @@ export function sessionOptions(
     ...providerOptions(device),
     executionMode: 'sequential',
     graphOptimizationLevel: graph.level,
-    // Errors are thrown; the log would say them a second time, on the worker's stderr.
+    // Errors are thrown; the log would repeat them on the worker's stderr.
     logSeverityLevel: 4,
     extra: {
       session: {
         intra_op: { allow_spinning: device.kind === 'cpu' && device.spinning === true ? '1' : '0' },
-        // The graph comes from memory, so weights in files beside it need to be told where they are.
+        // The graph is loaded from memory, so the location of external weights must be given.
         model_external_initializers_file_folder_path: dirname(model.path),
       },
       ...(graph.without.length === 0
@@ -50,8 +50,8 @@ function providerOptions(device: Device): InferenceSession.SessionOptions {
 }
 
 /**
- * What the engine's process needs in its environment. onnxruntime-node passes no options to TensorRT but the GPU's
- * number; the rest is read from these variables
+ * The environment variables of the engine's process. onnxruntime-node passes only the GPU's number to TensorRT, which
+ * reads its other options from these variables
  * (https://onnxruntime.ai/docs/execution-providers/TensorRT-ExecutionProvider.html).
  */
 export function deviceEnvironment(device: Device): Record<string, string> {

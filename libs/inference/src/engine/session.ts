@@ -13,16 +13,16 @@ import { sessionOptions } from './session-options.ts';
 
 type Ort = typeof onnxruntime;
 
-/** Sequences × tokens that a new session runs once, so that its memory and threads are there before work is. */
+/** The sequences × tokens that a new session runs once, to set up its memory and threads in advance. */
 const WARM_UP = [
   [1, 8],
   [8, 64],
 ] as const;
 
-/** Tokens a sequence of the largest batch, when it is run for warming up. */
+/** Tokens per sequence when the largest batch runs as a warm-up. */
 const WARM_UP_LENGTH = 128;
 
-/** A loaded model, ready to run. One run at a time: buffers are reused. */
+/** A loaded model, ready to run. One run at a time, because buffers are reused. */
 export class ModelSession {
   readonly dims: number;
   readonly outputs: readonly EngineOutput[];
@@ -47,8 +47,8 @@ export class ModelSession {
   }
 
   /**
-   * Loads a model and runs it once. Throws `model_unavailable` when the file, the runtime or the device cannot be
-   * had now, `model_corrupt` when the file is no model that embedmill can use.
+   * Loads a model and runs it once. Throws `model_unavailable` if the file, the runtime or the device is unavailable,
+   * `model_corrupt` if embedmill cannot use the file as a model.
    */
   static async load(model: EngineModel, tuning: SessionTuning): Promise<ModelSession> {
     await access(model.path, constants.R_OK).catch((cause: unknown) => {
@@ -82,7 +82,10 @@ export class ModelSession {
     }
   }
 
-  /** What the batch asks for. Throws what ONNX Runtime throws, and `engine_failed` for what the model does not give. */
+  /**
+   * The outputs that the batch asks for. Throws what ONNX Runtime throws, and `engine_failed` for outputs that the
+   * model does not have.
+   */
   async run(batch: EngineBatch): Promise<Omit<EngineResult, 'seconds'>> {
     const { lengths, outputs = this.outputs.slice(0, 1) } = batch;
     const longest = lengths.reduce((most, length) => Math.max(most, length), 0);
@@ -111,7 +114,7 @@ export class ModelSession {
   }
 }
 
-/** A session of the cached graph where there is one, else of the model, whose graph is cached for the next time. */
+/** A session of the cached graph if there is one, else of the model, whose optimized graph is then cached. */
 async function createSession(ort: Ort, model: EngineModel, tuning: SessionTuning): Promise<InferenceSession> {
   const options = sessionOptions(model, tuning);
   const { graphCache } = tuning;
@@ -123,7 +126,7 @@ async function createSession(ort: Ort, model: EngineModel, tuning: SessionTuning
         graphOptimizationLevel: 'disabled',
       });
     } catch {
-      // There is none yet, or it is of no use: it is made anew.
+      // There is no cached graph, or it is unusable: create it again.
     }
   }
   const extended = await readModelGraph(model);
@@ -137,7 +140,7 @@ async function createSession(ort: Ort, model: EngineModel, tuning: SessionTuning
     await rename(partial, graphCache);
     return session;
   } catch {
-    // A folder that cannot be written must not keep the model from being loaded.
+    // The model must load even if the folder cannot be written.
     await rm(partial, { force: true });
     return ort.InferenceSession.create(extended, options);
   }
@@ -148,7 +151,7 @@ function warmUp({ device, area = 0 }: SessionTuning): (readonly [count: number, 
   return device.kind === 'cpu' || largest[0] === 0 ? [...WARM_UP] : [...WARM_UP, largest];
 }
 
-/** On a device other than the CPU, nobody can say from the error whether the file is at fault or the device. */
+/** On a device other than the CPU, the error does not tell whether the file or the device is at fault. */
 function unloadable(thrown: unknown, model: EngineModel, { device }: SessionTuning): EmbedmillError {
   const message = messageOf(thrown);
   const options = { cause: thrown };

@@ -1,8 +1,7 @@
 import type { PackedSparse } from '../engine.ts';
 
 /**
- * The heaviest terms of each row of weights (rows × vocabulary), without those of weight 0 or less; among equals
- * the lower id goes first.
+ * The heaviest terms of each row of weights (rows × vocabulary), without weights of 0 or less; the lower id wins a tie.
  */
 export function heaviestTerms(weights: Float32Array, vocabulary: number, maxTerms: number): PackedSparse {
   const found = new Uint32Array(vocabulary);
@@ -31,7 +30,7 @@ function heaviest(row: Float32Array, terms: Uint32Array, count: number): Uint32A
   const weightOf = (term: number): number => row[term] ?? 0;
   const sorted = Float32Array.from(terms, weightOf).sort();
   const least = sorted[sorted.length - count] ?? 0;
-  // Sorted are also those below: what weighs exactly the least is kept as far as there is room.
+  // Terms that weigh exactly the least are kept only as far as there is room.
   let room = count - (sorted.length - 1 - sorted.lastIndexOf(least));
   return terms.filter((term) => {
     const weight = weightOf(term);

@@ -1,12 +1,12 @@
-/** Models for tests, made of a few nodes, whose outputs can be computed by hand. */
+/** Models for tests with a few nodes, whose outputs can be computed by hand. */
 import { additionBytes, ELEMENT, type GraphAddition, type GraphNode } from './onnx-file.ts';
 
 const IDS_AND_MASK = ['input_ids', 'attention_mask'];
 const BY_TOKEN = ['batch', 'tokens'];
 
 /**
- * A cross-encoder in shape: input_ids, attention_mask, token_type_ids → logits [batch, 1]. A pair's score is the sum
- * of its first part's ids, and twice that of its second part's; without `types`, the sum of all ids.
+ * The shape of a cross-encoder: input_ids, attention_mask, token_type_ids → logits [batch, 1]. A pair's score is the
+ * sum of the first part's ids plus twice the sum of the second part's; without `types`, the sum of all ids.
  */
 export function crossEncoder({ types = true, labels = 1 } = {}): Buffer {
   const inputs = types ? [...IDS_AND_MASK, 'token_type_ids'] : IDS_AND_MASK;
@@ -33,8 +33,8 @@ export function crossEncoder({ types = true, labels = 1 } = {}): Buffer {
 }
 
 /**
- * A masked language model in shape: input_ids, attention_mask → logits [batch, tokens, 4]. A token's logits are its
- * id, 0, its negative id, and its id again.
+ * The shape of a masked language model: input_ids, attention_mask → logits [batch, tokens, 4]. A token's logits are its
+ * id, 0, its negated id, and its id again.
  */
 export function maskedLanguageModel(opset: number): Buffer {
   return modelBytes(opset, {
@@ -67,8 +67,8 @@ export function halfEncoder(): Buffer {
 }
 
 /**
- * A text encoder whose weights, two float32, are in a file of their own: input_ids, attention_mask →
- * last_hidden_state [batch, tokens, 2], an id times the weights.
+ * A text encoder whose weights, two float32, are in a separate file: input_ids, attention_mask → last_hidden_state
+ * [batch, tokens, 2], an id times the weights.
  */
 export function encoderOfExternalWeights(location: string): Buffer {
   const graph = modelBytes(17, {
@@ -90,7 +90,7 @@ export function encoderOfExternalWeights(location: string): Buffer {
   ].map((bytes) => Buffer.from(bytes));
   const tensor = [two, float32, field(8, 'weights'), entry('location', location), external];
   const initializer = field(5, Buffer.concat(tensor.flatMap((part) => part ?? [])));
-  // ModelProto has its graph in field 7; a second one is joined to the first.
+  // ModelProto has its graph in field 7; a second one is merged into the first.
   return Buffer.concat([graph, field(7, initializer)]);
 }
 
@@ -110,7 +110,7 @@ function node(
   return { operator, inputs, outputs: [output], attributes };
 }
 
-/** A whole file: the version of the format, that of the operators, and the graph. */
+/** A whole file: the format's version, the opset version, and the graph. */
 function modelBytes(opset: number, graph: GraphAddition): Buffer {
   return Buffer.concat([Buffer.from([0x08, 8, 0x42, 2, 0x10, opset]), additionBytes(graph)]);
 }

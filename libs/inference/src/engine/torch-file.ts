@@ -1,7 +1,8 @@
 /**
  * Float tensors of a file that `torch.save` wrote: a zip of the tensors' bytes, and a pickle that says what they are
- * (https://pytorch.org/docs/stable/notes/serialization.html). A pickle is a program; this reads the few instructions
- * that a state dict is made of, knows four names, and runs nothing else. Read whole: meant for single layers.
+ * (https://pytorch.org/docs/stable/notes/serialization.html). A pickle is a program; this interprets only the few
+ * instructions and the four names of a state dict, and runs nothing else. The file is read whole, which suits single
+ * layers.
  */
 import { floatsOf, type FloatTensor, type FloatType } from './safetensors.ts';
 
@@ -29,7 +30,7 @@ const STORAGES: Readonly<Record<string, FloatType>> = {
   'torch BFloat16Storage': 'BF16',
 };
 
-/** By name, as float32. Throws a SyntaxError for anything but tensors of floats by name. */
+/** By name, as float32. Throws a SyntaxError for anything but named tensors of floats. */
 export function torchTensors(file: Buffer): Map<string, FloatTensor> {
   const entries = zipEntries(file);
   const pickle = [...entries.keys()].find((name) => name.endsWith('/data.pkl'));
@@ -49,7 +50,7 @@ export function torchTensors(file: Buffer): Map<string, FloatTensor> {
   return tensors;
 }
 
-/** The numbers of each instruction (pickletools of Python). */
+/** The opcode of each instruction (Python's pickletools). */
 const DO = {
   proto: 0x80,
   stop: 0x2e,
@@ -179,7 +180,7 @@ function unpickled(code: Buffer, bytesOf: (key: string) => Buffer): Value {
         break;
       }
       case DO.build:
-        // What else a state dict says of itself, such as versions of its modules.
+        // Other attributes of a state dict, such as its modules' versions.
         pop();
         break;
       default:
@@ -202,7 +203,7 @@ function storageOf(id: Value, bytesOf: (key: string) => Buffer): Storage {
   return { type: named, bytes: bytesOf(key) };
 }
 
-/** What a name gives with these arguments, of the names that a state dict has. */
+/** The result of calling one of a state dict's names with these arguments. */
 function called(name: Value, given: Value): Value {
   const args = Array.isArray(given) ? (given as readonly Value[]) : [];
   switch (isOf(name, 'name') ? name.name : undefined) {

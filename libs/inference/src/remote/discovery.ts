@@ -13,18 +13,18 @@ export interface Wanted {
   normalize: boolean;
 }
 
-/** A text that every embedding model takes: if the upstream embeds this one, it works. */
+/** A text that every embedding model accepts: an upstream that embeds it works. */
 export const PROBE = 'embedmill';
 
-/** `GET /info` and `GET /v1/models` may say this much, in bytes. */
+/** The maximum response of `GET /info` and `GET /v1/models`, in bytes. */
 const MOST_SAID = 1024 * 1024;
 const MODELS_NAMED = 10;
-/** What servers answer for a path that they do not have; some look at the key first, some break over it. */
+/** Servers' failures for an unknown path; some check the key first, some crash. */
 const NOT_TEI: ReadonlySet<FailureKind> = new Set(['missing', 'refused', 'denied', 'garbled', 'broken']);
 
 /**
  * Finds out which API an upstream speaks, that it works, and the size of its vectors. Throws `UpstreamFailure`, and
- * `model_corrupt` when its vectors are not of the size that is wanted.
+ * `model_corrupt` if its vectors do not have the expected size.
  */
 export async function discover(
   upstream: Upstream,
@@ -46,7 +46,7 @@ export async function discover(
   return found;
 }
 
-/** What TEI says of itself; undefined when the upstream is none and may be so. */
+/** TEI's description of itself; undefined if the upstream is not TEI, which is allowed. */
 async function askForTei(
   upstream: Upstream,
   wanted: Wanted,
@@ -83,7 +83,7 @@ async function probeOpenai(
       return { api, dims: await probe(upstream, api, persistence) };
     } catch (thrown) {
       if (!(thrown instanceof UpstreamFailure)) throw thrown;
-      // The path that is there says more than the one that is not; but a gateway may deny what is not there.
+      // The failure of an existing path says more than that of a missing one; but a gateway may deny missing paths.
       const isThere = thrown.kind !== 'missing' && thrown.kind !== 'denied';
       if (failure === undefined || isThere) failure = thrown;
       if (thrown.kind !== 'missing') break;
@@ -92,7 +92,7 @@ async function probeOpenai(
   throw await withModels(failure, upstream, model, persistence);
 }
 
-/** A failure that may be about the model's name, with the names that there are. */
+/** Adds the available names to a failure that may be due to the model's name. */
 async function withModels(
   failure: UpstreamFailure | undefined,
   upstream: Upstream,

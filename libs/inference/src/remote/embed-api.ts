@@ -1,23 +1,23 @@
 import { UpstreamFailure } from './failure.ts';
 import type { Attempt, Upstream } from './upstream.ts';
 
-/** How an upstream is asked for vectors, and what it says of itself. */
+/** How to ask an upstream for vectors, and the limits that it states. */
 export interface EmbedApi {
   readonly name: 'tei' | 'openai';
   readonly path: string;
-  /** The model, by the name that the upstream has for it. */
+  /** The upstream's name for the model. */
   readonly model: string;
-  /** The most items of a request: as this upstream states, or as the API allows. */
+  /** The maximum items of a request, as this upstream states or as the API allows. */
   readonly maxItems: number;
   readonly isStated: boolean;
-  /** The most requests at once that this upstream states. */
+  /** The maximum concurrent requests that this upstream states. */
   readonly maxRequests: number;
   bodyFor(texts: readonly string[]): unknown;
-  /** The vectors in an answer, in the order of the texts, as numbers or base64; or what is wrong with the answer. */
+  /** Extracts an answer's vectors in the order of the texts, as numbers or base64, or says what is wrong with it. */
   vectorsIn(answer: unknown, items: number): readonly unknown[] | string;
 }
 
-/** Numbers of texts, with the time that the request took. */
+/** The texts' vectors, with the time that the request took. */
 export interface Embedded {
   /** items × dims. */
   vectors: Float32Array;
@@ -25,13 +25,15 @@ export interface Embedded {
   seconds: number;
 }
 
-/** A number in JSON takes 24 characters at most, and a separator; some servers indent. */
+/** A number in JSON takes at most 24 characters and a separator; some servers indent. */
 const BYTES_A_NUMBER = 32;
 const SLACK_BYTES = 64 * 1024;
-/** The most that is believed of an upstream whose vectors have not been seen yet. */
+/** The maximum dimensions accepted from an upstream whose vectors have not been seen yet. */
 const MOST_DIMS = 65_536;
 
-/** Asks once. Throws `UpstreamFailure`: `garbled` unless there is one vector a text, of `dims` finite numbers. */
+/**
+ * Asks once. Throws `UpstreamFailure`: `garbled` unless the answer has one vector per text, of `dims` finite numbers.
+ */
 export async function embedOnce(
   upstream: Upstream,
   api: EmbedApi,
@@ -62,7 +64,7 @@ export async function embedOnce(
       const number = numbers[d];
       const at = row * size + d;
       vectors[at] = typeof number === 'number' ? number : NaN;
-      // Looked at as float32, in which a large number is infinite.
+      // Checked as float32, in which a large number is infinite.
       if (!Number.isFinite(vectors[at])) throw garbled('a vector in which not all is a finite number');
     }
   }
@@ -74,7 +76,7 @@ function numbersOf(vector: unknown): ArrayLike<unknown> | undefined {
   if (typeof vector !== 'string') return undefined;
   const bytes = Buffer.from(vector, 'base64');
   if (bytes.length === 0 || bytes.length % 4 !== 0) return undefined;
-  // Little-endian on the wire, whatever this machine is.
+  // Little-endian on the wire, whatever this machine uses.
   const numbers = new Float32Array(bytes.length / 4);
   for (let d = 0; d < numbers.length; d += 1) numbers[d] = bytes.readFloatLE(d * 4);
   return numbers;

@@ -1,20 +1,20 @@
 /**
- * Why one request to an upstream gave no vectors, by what that says:
+ * Why a request to an upstream gave no vectors, and what can be concluded:
  *
  * - `away`: nothing was run. It cannot be reached, or says that it is busy or not ready (408, 425, 429, 503).
- * - `lost`: the connection broke with the request under way, also behind a gateway (502); it may have died of it.
- * - `slow`: no whole answer in time, ours or a gateway's (504).
- * - `broken`: it says that something went wrong inside (424 of TEI, other 5xx).
- * - `garbled`: it says that all is well, and its answer is not what the API promises.
- * - `refused`: it does not take this request (400, 413, 422, other 4xx).
- * - `denied`: it does not take our key (401, 402, 403).
- * - `missing`: there is no such path, or no such model (404, 405, 410, redirects).
+ * - `lost`: the connection broke during the request, also behind a gateway (502); the request may have crashed it.
+ * - `slow`: no complete answer within our time limit or a gateway's (504).
+ * - `broken`: it reports an internal error (424 of TEI, other 5xx).
+ * - `garbled`: it reports success, but the answer does not conform to the API.
+ * - `refused`: it does not accept this request (400, 413, 422, other 4xx).
+ * - `denied`: it does not accept our key (401, 402, 403).
+ * - `missing`: it has no such path or model (404, 405, 410, redirects).
  */
 export type FailureKind = 'away' | 'lost' | 'slow' | 'broken' | 'garbled' | 'refused' | 'denied' | 'missing';
 
 export class UpstreamFailure extends Error {
   readonly kind: FailureKind;
-  /** Of the answer, where there was one. */
+  /** The answer's status, if there was one. */
   readonly status: number | undefined;
   /** Seconds that the upstream asks to wait. */
   readonly retryAfter: number | undefined;
@@ -59,7 +59,7 @@ export function kindOfStatus(status: number): FailureKind {
   }
 }
 
-/** What follows an answer's status and words in a message: what to do, where that is known. */
+/** Follows an answer's status and text in a message: what to do, if known. */
 export function adviceFor(kind: FailureKind, hasKey: boolean, location: string | null): string {
   switch (kind) {
     case 'denied':
@@ -80,12 +80,12 @@ export function adviceFor(kind: FailureKind, hasKey: boolean, location: string |
   }
 }
 
-/** Codes of connections that broke when they stood already; with any other, nothing reached the upstream. */
+/** Error codes of established connections that broke; with any other code, nothing reached the upstream. */
 const BREAKS = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
-/** Deadlines that `fetch` has itself, of 5 minutes. */
+/** The codes of `fetch`'s own deadlines of 5 minutes. */
 const WAITS = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
 
-/** What `fetch` threw: it says why in the error's cause. */
+/** The failure for an error from `fetch`, whose cause has the reason. */
 export function failureOfThrown(thrown: unknown, at: string): UpstreamFailure {
   const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown;
   const { code } = cause as { code?: unknown };

@@ -1,6 +1,6 @@
 /**
- * For tests: what the fake upstream knows of the two APIs, as published in TEI's openapi.json and in OpenAI's API
- * reference: the requests that are taken, how others are refused, and the answers.
+ * For tests: the contract of the two APIs that the fake upstream follows, from TEI's openapi.json and OpenAI's API
+ * reference: the accepted requests, the refusals of others, and the answers.
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
@@ -26,7 +26,7 @@ const createEmbeddingRequestSchema = z.strictObject({
   user: z.string().optional(),
 });
 
-/** Whether a request is refused, and its texts where they can be told. */
+/** Whether a request is refused, and its texts if they can be read. */
 export type Refusal =
   | { texts: string[]; status?: undefined }
   | { texts: string[]; status: number; answer: unknown }
@@ -61,7 +61,7 @@ export function refusalOf(
   return { texts: input, status: refusal, answer: openaiError("'$.input' is invalid.", null) };
 }
 
-/** The answer to a request that is taken, with these vectors. */
+/** The answer to an accepted request, with these vectors. */
 export function replyTo(
   flavour: Flavour,
   body: unknown,
@@ -81,7 +81,7 @@ export function replyTo(
   return { object: 'list', data: data.reverse(), model, usage: { prompt_tokens: 1, total_tokens: 1 } };
 }
 
-/** The vector of a text, in numbers that float32 holds; not of length 1. */
+/** The vector of a text, in exact float32 numbers; not normalised. */
 export function fakeVector(text: string, dims: number): Float32Array {
   return Float32Array.from({ length: dims }, (_, d) => {
     const hash = createHash('sha256').update(`${d} ${text}`).digest();

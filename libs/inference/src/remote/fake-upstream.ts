@@ -1,11 +1,11 @@
 /**
- * A fake, for tests: a server on loopback that answers as text-embeddings-inference 1.7 (`GET /info`, `POST /embed`)
- * or as OpenAI (`POST /v1/embeddings`, `GET /v1/models`), with vectors that are a hash of the text.
+ * A fake for tests: a server on loopback that answers like text-embeddings-inference 1.7 (`GET /info`, `POST /embed`)
+ * or OpenAI (`POST /v1/embeddings`, `GET /v1/models`), with vectors that are a hash of the text.
  *
  * It checks each request against the published schemas (TEI's EmbedRequest, OpenAI's CreateEmbeddingRequest) and is
- * stricter than TEI, which ignores fields that it does not know: what does not fit is refused, and kept in
- * `violations`, which a test has to find empty. OpenAI's embeddings come last one first, since only their index
- * says whose they are. `next`, `whim` and `unready` make it misbehave.
+ * stricter than TEI, which ignores unknown fields: an invalid request is refused and recorded in `violations`, which
+ * must be empty at a test's end. OpenAI's embeddings come in reverse order, because only their index identifies them.
+ * `next`, `whim` and `unready` make it misbehave.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -16,44 +16,44 @@ import { fakeVector, refusalOf, replyTo, type Flavour } from './fake-contract.ts
 
 export { fakeVector };
 
-/** What is done to a request for vectors instead of answering it. */
+/** The misbehaviour for a request for vectors. */
 export type Misbehaviour =
   | { kind: 'status'; status: number; headers?: Record<string, string>; body?: unknown }
   /** No answer, ever. */
   | { kind: 'hang' }
-  /** The right answer, once the promise resolves. */
+  /** The correct answer, once the promise resolves. */
   | { kind: 'hold'; until: Promise<void> }
   /** The connection breaks: before the answer, or in the middle of it. */
   | { kind: 'reset'; when: 'before' | 'amid' }
-  /** As many vectors more, or fewer. */
+  /** This many vectors too many, or too few. */
   | { kind: 'count'; more: number }
-  /** This instead of the first number of the first vector, as it stands in the JSON; numbers are not base64 then. */
+  /** Replaces the first number of the first vector in the JSON; vectors are not base64 then. */
   | { kind: 'number'; literal: string }
   /** 200, with this body. */
   | { kind: 'body'; body: string }
-  /** A body that goes on until nobody reads it. */
+  /** A body that continues until nobody reads it. */
   | { kind: 'endless' };
 
 export interface FakeOptions {
   flavour: Flavour;
   basePath?: string;
-  /** Where OpenAI's paths begin; Infinity has them at the root. */
+  /** The prefix of OpenAI's paths; Infinity serves them at the root. */
   prefix?: '/v1' | '';
   dims?: number;
   model?: string;
   apiKey?: string;
-  /** Whether base64 is given when it is asked for; some servers only know numbers. */
+  /** Whether base64 is supported; some servers only return numbers. */
   knowsBase64?: boolean;
-  /** TEI says so in its info; default 32. OpenAI takes 2048. */
+  /** The most items of a request. TEI states it in its info; default 32. OpenAI accepts 2048. */
   maxItems?: number;
-  /** How more items are refused: default as the real ones do, TEI with 413 and OpenAI with 400. */
+  /** The status that refuses more items; by default that of the real servers, 413 for TEI and 400 for OpenAI. */
   refusal?: number;
 }
 
 export interface FakeRequest {
   path: string;
   authorization: string | undefined;
-  /** Of a request for vectors. */
+  /** Arrival and end of a request for vectors. */
   texts: string[] | undefined;
   body: unknown;
   /** On the clock of `performance.now()`. */
@@ -64,16 +64,16 @@ export class FakeUpstream {
   readonly options: Required<Omit<FakeOptions, 'apiKey'>> & Pick<FakeOptions, 'apiKey'>;
   readonly requests: FakeRequest[] = [];
   readonly violations: string[] = [];
-  /** For the next requests for vectors, one each; `undefined` lets one through. */
+  /** For the next requests for vectors, one each; `undefined` means a correct answer. */
   next: (Misbehaviour | undefined)[] = [];
-  /** For requests with such texts, when nothing is in `next`. */
+  /** For requests with these texts, if `next` is empty. */
   whim: (texts: readonly string[]) => Misbehaviour | undefined = () => undefined;
-  /** So many requests, of any kind, get 503 first. */
+  /** This many requests, of any kind, get 503 first. */
   unready = 0;
-  /** Requests for vectors that are being answered, and the most that were at once. */
+  /** Requests for vectors in progress, and their maximum so far. */
   underWay = 0;
   mostUnderWay = 0;
-  /** Bytes of endless bodies that somebody took. */
+  /** Bytes of endless bodies that were read. */
   endlessBytes = 0;
   readonly #server = createServer((request, response) => {
     this.#answer(request, response).catch(() => response.destroy());
@@ -125,7 +125,7 @@ export class FakeUpstream {
     const seen: FakeRequest = { path, authorization, texts: undefined, body, at: performance.now() };
     this.requests.push(seen);
     if (options.apiKey !== undefined && authorization !== `Bearer ${options.apiKey}`) {
-      // As OpenAI does it: the key that was given is quoted.
+      // Like OpenAI, quotes the given key.
       return send(response, 401, {
         error: { message: `Incorrect API key provided: ${authorization ?? ''}.` },
       });

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { EmbedApi } from './embed-api.ts';
 
-/** Most servers have it where OpenAI does; Infinity, as it comes, has it at the root. */
+/** Most servers use OpenAI's paths; Infinity by default serves them at the root. */
 export const OPENAI_PATHS = ['/v1/embeddings', '/embeddings'] as const;
 
-/** What OpenAI takes at most. Others take fewer and say so only by refusing. */
+/** OpenAI's maximum. Other servers accept fewer, but show it only by refusing. */
 const MAX_ITEMS = 2048;
 
 const answerSchema = z.object({
@@ -13,7 +13,7 @@ const answerSchema = z.object({
 
 const modelsSchema = z.object({ data: z.array(z.object({ id: z.string() })) });
 
-/** OpenAI's API, which many servers speak: vectors are asked for in base64, and taken as numbers, too. */
+/** OpenAI's API, which many servers implement: requests vectors in base64, and accepts numbers, too. */
 export function openaiApi(path: string, model: string): EmbedApi {
   return {
     name: 'openai',
@@ -36,7 +36,7 @@ export function openaiApi(path: string, model: string): EmbedApi {
   };
 }
 
-/** The models that an answer to `GET /v1/models` names; none when it is no such answer. */
+/** The models in an answer to `GET /v1/models`; none if it is malformed. */
 export function modelsIn(answer: unknown): string[] {
   const { data, success } = modelsSchema.safeParse(answer);
   return success ? data.data.map(({ id }) => id) : [];

@@ -3,16 +3,19 @@ import { UpstreamFailure, type FailureKind } from './failure.ts';
 import type { Attempt } from './upstream.ts';
 
 export interface Persistence {
-  /** All tries and the pauses between them; one try gets half of it, so that one that hangs leaves time for another. */
+  /**
+   * The time for all attempts and the pauses between them. One attempt gets half of it, so that a hanging one leaves
+   * time for another.
+   */
   deadlineMs: number;
-  /** Ends it at once, with what it was aborted with. */
+  /** Ends it at once, with the signal's reason. */
   signal: AbortSignal;
   onPause: (failure: UpstreamFailure, pauseMs: number) => void;
 }
 
 /**
- * Tries, the first included. What passes by itself is waited for as long as there is time; what a batch may be the
- * cause of is not done to the upstream again and again; what would be answered alike is not asked twice.
+ * The number of attempts, including the first. Temporary failures are retried as long as there is time; failures that
+ * the batch may cause only a few times; failures that would repeat, never.
  */
 const MOST_TRIES: Record<FailureKind, number> = {
   away: Infinity,
@@ -27,7 +30,7 @@ const MOST_TRIES: Record<FailureKind, number> = {
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
 
-/** Sends a request, again after longer and longer pauses while that can help. Throws the last `UpstreamFailure`. */
+/** Sends a request, with retries after growing pauses as long as they can help. Throws the last `UpstreamFailure`. */
 export async function persist<T>(
   send: (attempt: Attempt) => Promise<T>,
   { deadlineMs, signal, onPause }: Persistence,
@@ -45,12 +48,12 @@ export async function persist<T>(
       if (tries >= MOST_TRIES[thrown.kind] || performance.now() + pauseMs >= end) throw thrown;
       onPause(thrown, pauseMs);
     }
-    // Ended early only by the signal, which the next try looks at.
+    // Only the signal ends it early; the next attempt checks it.
     await delay(pauseMs, undefined, { signal }).catch(() => undefined);
   }
 }
 
-/** Spread out, so that requests that were turned away together do not come back together. */
+/** Adds jitter, so that requests that were refused together do not return together. */
 function pauseAfter(tries: number, { retryAfter = 0 }: UpstreamFailure): number {
   const backoff = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (tries - 1));
   return retryAfter * 1000 + backoff * (0.5 + Math.random() / 2);

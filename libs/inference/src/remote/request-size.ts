@@ -1,12 +1,12 @@
-/** Full requests that were taken, after which a larger one is tried. */
+/** The number of full requests accepted before a larger one is tried. */
 const GROW_AFTER = 64;
 
 /**
- * How many items an upstream takes in one request: what it states, or what its refusals teach.
+ * How many items an upstream accepts in one request, as it states or as learned from its refusals.
  *
- * Invariants: `items` is at least 1, at most `most`, and at least as many as were ever taken at once. A refusal
- * may be about one text, too; so it lowers `items` only below what was never taken, and by half at most, and after
- * 64 full requests twice as many are tried again. Used by the remote engine, one object an upstream.
+ * Invariants: `items` is at least 1, at most `most`, and at least as many as were ever accepted at once. A refusal may
+ * also be due to one text, so it lowers `items` by half at most and never below a number that was accepted; after 64
+ * full requests, twice as many are tried again. Used by the remote engine, one object per upstream.
  */
 export class RequestSize {
   readonly #most: number;
@@ -14,7 +14,7 @@ export class RequestSize {
   #taken: number;
   #fullOnes = 0;
 
-  /** `isStated`: the upstream says so itself; else it is what the API allows, and this one may take fewer. */
+  /** `isStated`: the upstream states it; otherwise it is the API's limit, and this upstream may accept fewer. */
   constructor(most: number, isStated: boolean) {
     this.#most = most;
     this.#items = most;
@@ -28,7 +28,7 @@ export class RequestSize {
   noteTaken(items: number): void {
     this.#taken = Math.max(this.#taken, items);
     this.#items = Math.max(this.#items, this.#taken);
-    // Batches are cut evenly, so a request may be smaller than it could be.
+    // Batches are split evenly, so a request may be smaller than the limit.
     if (items * 2 <= this.#items) return;
     this.#fullOnes += 1;
     if (this.#fullOnes < GROW_AFTER) return;
@@ -44,7 +44,7 @@ export class RequestSize {
       this.#items = Math.min(this.#items, Math.max(this.#taken, Math.floor(items / 2)));
       return true;
     }
-    // As many were taken before, but their texts may have been shorter: 413 is about bytes, too.
+    // As many were accepted before, but with shorter texts perhaps: 413 may also be about bytes.
     return status === 413;
   }
 }

@@ -3,7 +3,7 @@ import { RequestSlots } from './request-slots.ts';
 
 const never = new AbortController().signal;
 
-/** A request that is under way until it is ended. */
+/** A request that runs until it is ended. */
 function hold(slots: RequestSlots, urgent = false, signal = never) {
   const ended = Promise.withResolvers<void>();
   const state = { isUnderWay: false, end: () => ended.resolve() };

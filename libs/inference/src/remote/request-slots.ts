@@ -1,8 +1,8 @@
 /**
- * Bounds the requests that are under way at once, whatever batches they are of.
+ * Bounds the concurrent requests of all batches.
  *
- * Invariants: at most `size` are under way, and one more while an urgent one is waiting for a place; urgent ones go
- * before all others, and each kind in its order. Used by the remote engine, one object an upstream.
+ * Invariants: at most `size` requests run, plus one if an urgent one is waiting; urgent ones go before all others, each
+ * kind in order of arrival. Used by the remote engine, one object per upstream.
  */
 export class RequestSlots {
   readonly #size: number;
@@ -14,7 +14,7 @@ export class RequestSlots {
     this.#size = size;
   }
 
-  /** Runs the action when it has its turn; what `signal` was aborted with when that came first. */
+  /** Runs the action when its turn comes. Rejects with the signal's reason if it aborts first. */
   async use<T>(urgent: boolean, signal: AbortSignal, action: () => Promise<T>): Promise<T> {
     signal.throwIfAborted();
     const queue = urgent ? this.#urgent : this.#others;

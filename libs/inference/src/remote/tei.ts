@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { EmbedApi } from './embed-api.ts';
 
-/** What is read of `GET /info`; a server that does not say the first two is no TEI. */
+/** The fields read from `GET /info`; a server without the first two is not TEI. */
 export const teiInfoSchema = z.object({
   model_id: z.string(),
   max_input_length: z.int().positive(),
@@ -14,8 +14,8 @@ export const TEI_INFO_PATH = '/info';
 const answerSchema = z.array(z.unknown());
 
 /**
- * The native API of Hugging Face text-embeddings-inference: `POST /embed`. It cuts texts that are too long itself,
- * as the worker's own tokenizer has done already.
+ * The native API of Hugging Face text-embeddings-inference: `POST /embed`. It truncates texts that are too long, which
+ * the worker's tokenizer has already done.
  */
 export function teiApi(info: z.infer<typeof teiInfoSchema>, normalize: boolean): EmbedApi {
   return {

@@ -1,21 +1,21 @@
 import { EmbedmillError } from '@embedmill/jobs';
 import { adviceFor, failureOfThrown, kindOfStatus, UpstreamFailure } from './failure.ts';
 
-/** One try of a request: how long it may take, and when nobody wants its answer any more. */
+/** One attempt of a request: its time limit, and a signal for when nobody waits for its answer any more. */
 export interface Attempt {
   timeoutMs: number;
   signal: AbortSignal;
 }
 
-/** So many bytes of an error's body are read, and so many characters of its words passed on. */
+/** The bytes read of an error's body, and the characters of its text that are passed on. */
 const ERROR_BYTES = 64 * 1024;
 const WORDS = 300;
 
-/** A server that is asked in JSON over HTTP. Keeps no state but where it is and its key, which it never shows. */
+/** A server with a JSON API over HTTP. Its only state is the address and the key, which is never shown. */
 export class Upstream {
   /** Origin and base path, without a slash at the end. */
   readonly #base: string;
-  /** What the url has after its path, as some gateways want it; may be secret, so it is not shown either. */
+  /** The URL's query, which some gateways require; may be secret, so it is not shown either. */
   readonly #search: string;
   readonly #apiKey: string | undefined;
 
@@ -32,14 +32,14 @@ export class Upstream {
     this.#apiKey = apiKey;
   }
 
-  /** The address of a path, as messages name it. */
+  /** The address of a path, for messages. */
   at(path: string): string {
     return this.#base + path;
   }
 
   /**
-   * The JSON that the upstream answers: to a POST when there is a body, else to a GET. Throws `UpstreamFailure`;
-   * what `signal` was aborted with when it was. An answer of more than `maxBytes` is given up as it arrives.
+   * The upstream's JSON answer to a POST if there is a body, else to a GET. Throws `UpstreamFailure`, or the signal's
+   * reason if it aborts. An answer is abandoned once it exceeds `maxBytes`.
    */
   async ask(
     path: string,
@@ -79,7 +79,7 @@ export class Upstream {
   #headers(hasBody: boolean): Record<string, string> {
     return {
       accept: 'application/json',
-      // Vectors hardly compress, and an answer's bound is meant for what arrives.
+      // Vectors hardly compress, and the limit applies to the bytes on the wire.
       'accept-encoding': 'identity',
       'user-agent': 'embedmill',
       ...(hasBody ? { 'content-type': 'application/json' } : {}),
@@ -90,7 +90,7 @@ export class Upstream {
   async #failureOf(response: Response, at: string): Promise<UpstreamFailure> {
     const { status, headers } = response;
     const kind = kindOfStatus(status);
-    // Cut last: half a key would not be found.
+    // Truncated last, because half a key would not be recognised.
     const words = this.#withoutKey(wordsIn(await readStart(response))).slice(0, WORDS);
     const location = headers.get('location');
     const advice = this.#withoutKey(adviceFor(kind, this.#apiKey !== undefined, location));
@@ -101,7 +101,7 @@ export class Upstream {
     });
   }
 
-  /** Servers that refuse a key are fond of repeating it. */
+  /** Removes the key, because servers that refuse a key often repeat it. */
   #withoutKey(words: string): string {
     return this.#apiKey === undefined ? words : words.replaceAll(this.#apiKey, '[the key]');
   }
@@ -135,7 +135,7 @@ async function read(response: Response, maxBytes: number, at: string): Promise<s
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** The beginning of an error's body; empty when it cannot be had, since the status says enough. */
+/** The beginning of an error's body; empty if it cannot be read, because the status says enough. */
 async function readStart(response: Response): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
@@ -155,12 +155,12 @@ function parsed(text: string, at: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // What the parser says quotes the answer, and that may hold anything.
+    // The parser's message quotes the answer, which may contain anything.
     throw new UpstreamFailure('garbled', `${at} responded with something that is not JSON`);
   }
 }
 
-/** What an error's body says, in one line: TEI, OpenAI, FastAPI and RFC 9457 have it in fields of their own. */
+/** An error's text in one line: TEI, OpenAI, FastAPI and RFC 9457 each have their own field for it. */
 function wordsIn(body: string): string {
   let words: unknown = body;
   try {
@@ -168,7 +168,7 @@ function wordsIn(body: string): string {
     const inner = (said?.error as { message?: unknown } | null | undefined)?.message;
     words = inner ?? said?.error ?? said?.message ?? said?.detail ?? body;
   } catch {
-    // Not JSON: a proxy's page, or TEI's plain words.
+    // Not JSON: a proxy's page, or TEI's plain text.
   }
   const text = typeof words === 'string' ? words : JSON.stringify(words);
   return text.replace(/\s+/g, ' ').trim();
