@@ -127,7 +127,7 @@ test('a key has its own number of requests at once and a second; others have the
 });
 
 test('a process that is behind with its work says so, until it is not', async () => {
-  const on = await start({});
+  const on = await start({ maxDelayMs: 1000 });
   const block = (milliseconds: number) => {
     for (const end = performance.now() + milliseconds; performance.now() < end;);
   };

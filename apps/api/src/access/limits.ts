@@ -22,11 +22,12 @@ export interface LimitOptions {
   maxRequests: number;
   maxUploads: number;
   maxStreams: number;
+  /** The mean event loop delay, in milliseconds, above which the process is overloaded and accepts nothing more; 0: none. */
+  maxDelayMs?: number;
 }
 
 /** All probes together. */
 const MAX_PROBES = 8;
-/** The mean event loop delay, in milliseconds, above which the process is overloaded and accepts nothing more. */
 const MAX_DELAY_MS = 1000;
 /** A principal with fewer concurrent requests is served all the same. */
 const MODEST = 4;
@@ -39,7 +40,7 @@ const MODEST = 4;
  */
 export async function limitLoad(
   server: FastifyInstance,
-  { maxRequests, maxUploads, maxStreams }: LimitOptions,
+  { maxRequests, maxUploads, maxStreams, maxDelayMs = MAX_DELAY_MS }: LimitOptions,
 ): Promise<void> {
   const places: Record<Slot, Places> = {
     request: new Places(maxRequests),
@@ -48,7 +49,7 @@ export async function limitLoad(
     probe: new Places(MAX_PROBES),
   };
   await server.register(underPressure, {
-    maxEventLoopDelay: MAX_DELAY_MS,
+    maxEventLoopDelay: maxDelayMs,
     pressureHandler: (request) => {
       const { principal } = request;
       if (accessOf(request) === 'open' || accessOf(request) === 'metrics' || isOperator(principal)) return;

@@ -109,6 +109,8 @@ async function start(
       maxUploadBytes: 1e9,
       queryTimeoutMs: 10_000,
       ...options.config,
+      // Tests share the event loop with the API, and delay it.
+      limits: { maxRequests: 64, maxUploads: 16, maxStreams: 256, maxDelayMs: 0, ...options.config?.limits },
     },
     log: createLog({ app: 'api', level: 'debug', destination: { write: (line) => void logged.push(line) } }),
   };
