@@ -12,7 +12,10 @@ import { fileURLToPath } from 'node:url';
 import { NxOutput } from './nx-output.ts';
 import { outcomeLines, passedLine, type ProjectReport } from './outcome.ts';
 
-const NX = fileURLToPath(new URL('../../node_modules/.bin/nx', import.meta.url));
+const MODULES = fileURLToPath(new URL('../../node_modules/', import.meta.url));
+const NX = join(MODULES, '.bin', 'nx');
+/** What Node has compiled, for all processes that tests start. */
+const COMPILED = join(MODULES, '.cache', 'compiled');
 /**
  * The multi-process tests take as long as all others together, and mostly wait. nx would start them last, because they
  * depend on most projects.
@@ -45,7 +48,7 @@ function runLane(args: readonly string[]): Promise<number> {
   const colour = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {};
   const child = spawn(NX, ['run-many', '-t', 'test', '--output-style=static', ...args], {
     stdio: ['inherit', 'pipe', 'inherit'],
-    env: { ...process.env, ...colour, TEST_REPORTS: reports },
+    env: { NODE_COMPILE_CACHE: COMPILED, ...process.env, ...colour, TEST_REPORTS: reports },
   });
   children.push(child);
   const output = new NxOutput(

@@ -4,8 +4,8 @@
 // JavaScript that old Nodes can read.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { constants } from 'node:os';
+import module from 'node:module';
+import { constants, homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { arch, platform } from 'node:process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -14,8 +14,11 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const source = join(root, 'src', 'main.ts');
 const entry = existsSync(source) ? source : join(root, 'dist', 'main.js');
 const oldest = 24;
+// Node compiles each file once, not at each start: more than half of a start. Children inherit the folder.
+process.env.NODE_COMPILE_CACHE ??= join(homedir(), '.cache', 'embedmill', 'compiled');
 
 if (Number(process.versions.node.split('.')[0]) >= oldest) {
+  module.enableCompileCache(process.env.NODE_COMPILE_CACHE);
   await import(pathToFileURL(entry).href);
 } else {
   const node = installedNode();
@@ -36,7 +39,7 @@ if (Number(process.versions.node.split('.')[0]) >= oldest) {
 }
 
 function installedNode() {
-  const { resolve } = createRequire(import.meta.url);
+  const { resolve } = module.createRequire(import.meta.url);
   const [system, program] = platform === 'win32' ? ['win', 'node.exe'] : [platform, 'node'];
   for (const name of [`node-${system}-${arch}`, 'node']) {
     try {

@@ -16,7 +16,14 @@ test('a child gets what it needs to run, and no key whatever it is called', () =
     HTTPS_PROXY: 'http://u:s@p',
     npm_config__authToken: 's',
   };
-  const needed = { PATH: '/bin', HOME: '/h', LC_ALL: 'C', CUDA_VISIBLE_DEVICES: '0', OMP_NUM_THREADS: '1' };
+  const needed = {
+    PATH: '/bin',
+    HOME: '/h',
+    LC_ALL: 'C',
+    NODE_COMPILE_CACHE: '/c',
+    CUDA_VISIBLE_DEVICES: '0',
+    OMP_NUM_THREADS: '1',
+  };
   expect(childEnvironment({ ...secrets, ...needed }, { EMBEDMILL_DATA_DIR: '/d' })).toEqual({
     ...needed,
     EMBEDMILL_DATA_DIR: '/d',

@@ -48,10 +48,10 @@ describe('vectors', () => {
 describe('late interaction', () => {
   const packed = (...rows: Float32Array[]) => Float32Array.from(rows.flatMap((row) => [...row]));
 
-  test('is the mean over the query’s tokens of the greatest cosine, to the fourth power', () => {
+  test('is the mean over the query’s tokens of the greatest cosine, to the sixth power', () => {
     const query = packed(unit(1, 0), unit(0, 1));
     const document = packed(unit(1, 0), unit(1, 1), unit(-1, 0));
-    expect(lateInteraction(query, [1, 1], document, 2)).toBeCloseTo((1 + Math.SQRT1_2 ** 4) / 2, 6);
+    expect(lateInteraction(query, [1, 1], document, 2)).toBeCloseTo((1 + Math.SQRT1_2 ** 6) / 2, 6);
   });
 
   test('weights say which of the query’s tokens count', () => {

@@ -1,11 +1,14 @@
 import { byteProducts, byteSquares } from './byte-products.ts';
 
-/** How much a query's token that is met well counts over ones that are met half: by trying on Cranfield. */
-const SHARPNESS = 4;
+/**
+ * How much more a query's token that is met well counts than one that is half met. Chosen on Cranfield, where each half of
+ * the questions gains: nDCG@10 is 0.573 with 4, 0.578 with 6 and 0.579 with 8.
+ */
+const SHARPNESS = 6;
 
 /**
  * How well a document answers a query, token by token (Khattab and Zaharia, ColBERT, 2020): for each of the query's tokens
- * the greatest cosine with any of the document's, here to the fourth power, averaged over the query's tokens by their
+ * the greatest cosine with any of the document's, here to the sixth power, averaged over the query's tokens by their
  * weights. From 0 to 1.
  *
  * Query and document are tokens × dims, each row of length 1; without special tokens, which stand for no word.

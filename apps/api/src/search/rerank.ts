@@ -41,7 +41,7 @@ const VECTORS_AT_ONCE = 256;
  *
  * A cross-encoder's word is final. Late interaction sees which words answer which but not the text as a whole, so it is
  * one voice of three, each as its deviations from its mean: with the dense list and the mean of the sparse ones. Then
- * the question's vector is drawn towards the first hits, and has half of the dense voice.
+ * the question's vector is drawn towards the first hits, and gives the dense voice anew.
  */
 export async function rerank(
   found: readonly Ranking[],
@@ -101,7 +101,7 @@ async function judged(
   };
 }
 
-/** Late interaction with the lists; dense ones twice, the second time by what the first looks found best. */
+/** Late interaction with the lists, scored twice: the second time with the question drawn towards the best of the first. */
 function combined(candidates: readonly Candidate[], questions: readonly QueryVectors[]): Ranking[] {
   const late = standardScores(candidates.map(({ scores }) => scores.rerank ?? 0));
   const sparse = sparseVoices(candidates);
@@ -110,8 +110,7 @@ function combined(candidates: readonly Candidate[], questions: readonly QueryVec
   const vectors = questions.flatMap(({ vectors: own }) =>
     own.flatMap((vector) => (vector.kind === 'dense' ? [vector.values] : [])),
   );
-  const plain = denseVoices(candidates, vectors);
-  const once = scored(plain);
+  const once = scored(denseVoices(candidates, vectors));
   const best = candidates
     .map(({ dense }, n) => ({ dense, score: once[n] ?? 0 }))
     .toSorted((a, b) => b.score - a.score)
@@ -121,7 +120,7 @@ function combined(candidates: readonly Candidate[], questions: readonly QueryVec
     candidates,
     vectors.map((vector) => withFeedback(vector, best)),
   );
-  const twice = scored(plain.map((voice, n) => (voice + (drawn[n] ?? 0)) / 2));
+  const twice = scored(drawn);
   return candidates.map(({ point, scores }, n) => ({ point, scores, score: twice[n] ?? 0 }));
 }
 
