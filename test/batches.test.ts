@@ -155,7 +155,7 @@ describe('a file that is not a batch fails validation, which says where', () => 
   test.each<[string, unknown[], { code: string; line: number; param?: string }[]]>([
     ['a custom_id twice', [good, good], [{ code: 'duplicate_custom_id', line: 1, param: 'custom_id' }]],
     [
-      'no JSON',
+      'invalid JSON',
       [good, 'no json', '{"custom_id":'],
       [
         { code: 'invalid_json_line', line: 2 },
@@ -163,11 +163,11 @@ describe('a file that is not a batch fails validation, which says where', () => 
       ],
     ],
     [
-      'another address',
+      'a different URL',
       [good, { ...request('b', {}), url: '/v1/responses' }],
       [{ code: 'invalid_url', line: 2, param: 'url' }],
     ],
-    ['another method', [{ ...good, method: 'GET' }], [{ code: 'invalid_method', line: 1 }]],
+    ['a different method', [{ ...good, method: 'GET' }], [{ code: 'invalid_method', line: 1 }]],
     [
       'two models',
       [good, request('b', { model: 'all-MiniLM-L6-v2', input: 'x' })],
@@ -178,7 +178,7 @@ describe('a file that is not a batch fails validation, which says where', () => 
       [{ ...good, custom_id: undefined }],
       [{ code: 'missing_required_parameter', line: 1, param: 'custom_id' }],
     ],
-    ['nothing', [''], [{ code: 'empty_file', line: 1 }]],
+    ['an empty file', [''], [{ code: 'empty_file', line: 1 }]],
   ])('%s', async (_, lines, faults) => {
     const done = await ended(await begun(lines));
     expect(done).toMatchObject({ status: 'failed', output_file_id: null, error_file_id: null });

@@ -78,10 +78,10 @@ async function compare(folder: string): Promise<void> {
     );
     const left = around.filter((share) => share !== undefined);
     print(
-      `${who} keeps ${mean(kept).toFixed(3)} of what only one page says (worst page ${Math.min(...numbers(kept)).toFixed(3)}), ` +
+      `${who} keeps ${mean(kept).toFixed(3)} of the content (worst page ${Math.min(...numbers(kept)).toFixed(3)}), ` +
         (left.length === 0
-          ? 'nothing stands on most pages'
-          : `leaves out ${(1 - mean(left)).toFixed(3)} of what most have`),
+          ? 'no boilerplate to leave out'
+          : `leaves out ${(1 - mean(left)).toFixed(3)} of the boilerplate`),
     );
   }
 }

@@ -157,10 +157,10 @@ async function runInstruction(
 const FOUND = 'echo "libc.so.6 => /lib/libc.so.6"; echo "libcuda.so.1 => not found"';
 
 test.each([
-  ['all that CUDA needs is there but the driver', FOUND, 0, ''],
+  ['everything but the driver is present', FOUND, 0, ''],
   ['a library is missing', `${FOUND}; echo "libcudnn.so.9 => not found"`, 1, 'libcudnn.so.9'],
   ['there are no CUDA libraries at all', 'echo "ldd: no such file" >&2; exit 1', 1, 'no such file'],
-])('the CUDA image is built only where CUDA is: %s', async (_name, ldd, code, output) => {
+])('the CUDA image is built only if CUDA is present: %s', async (_name, ldd, code, output) => {
   const done = await runInstruction('needed=$(ldd', { ldd });
   expect(done).toEqual({ code, output: expect.stringContaining(output) });
 });

@@ -35,15 +35,15 @@ const BGE = 'bge-base-en-v1.5';
 
 test.skipIf(!promtool).each([
   [
-    'replicas of the API that say the same count once, other models and releases not at all',
+    'API replicas that report the same are counted once, and other models and releases are ignored',
     [
       ...[backlog(BGE, 'a', 700), backlog(BGE, 'b', 700), backlog('other', 'a', 5)],
       ...[backlog(BGE, 'c', 90, 'elsewhere'), paused('a'), paused('b')],
     ],
     [700],
   ],
-  ['a model that no API names has nothing to do', [backlog('other', 'a', 5), paused('a')], [0]],
-  ['without an API there is no answer, rather than 0', [], []],
+  ['a model that no API reports has no backlog', [backlog('other', 'a', 5), paused('a')], [0]],
+  ['without an API, there is no value rather than 0', [], []],
 ])(`KEDA’s query: %s${promtool ? '' : ' (skipped: no promtool here)'}`, async (_name, series, values) => {
   const folder = await mkdtemp(join(tmpdir(), 'embedmill-autoscaling-'));
   try {

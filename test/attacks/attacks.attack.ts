@@ -36,7 +36,7 @@ test.each(ATTACKS.map((attack) => [attack.name, attack] as const))(
 
 test('during slow bodies and streams, other tenants and the operator are answered', async () => {
   for (const name of [
-    'more slow bodies than there are places, of uploads and of requests',
+    'more slow bodies of uploads and requests than there are slots',
     'more event streams than one key may have',
   ]) {
     const attack = ATTACKS.find((one) => one.name === name);

@@ -14,7 +14,7 @@ export interface Attack {
 export const ATTACKS: readonly Attack[] = [
   HOSTILE_FILES,
   {
-    name: 'a list of a million token ids, the last of which is none',
+    name: 'a list of a million token ids, the last of which is invalid',
     run: (on) => count([embed(on, { input: `[${'1,'.repeat(1_000_000)}1.5]` })]),
   },
   {
@@ -44,7 +44,7 @@ export const ATTACKS: readonly Attack[] = [
     run: (on) => count(times(40, () => embed(on, { model: 'bge-large-en-v1.5' }))),
   },
   {
-    name: 'forty embedding requests of 2048 texts, and again',
+    name: 'forty embedding requests of 2048 texts each',
     run: async (on) => {
       const input = JSON.stringify(Array.from({ length: 2048 }, (_, n) => `text ${n} of a flood of words`));
       const end = AbortSignal.timeout(8000);
@@ -79,7 +79,7 @@ export const ATTACKS: readonly Attack[] = [
     },
   },
   {
-    name: 'jobs of two hundred kilobytes, listed forty times at once by a text that none has',
+    name: 'jobs of two hundred kilobytes, listed forty times at once with a text that none matches',
     run: async (on) => {
       const documents = Array.from({ length: 2000 }, (_, n) => `{"id":"${'x'.repeat(80)}${n}"}`);
       const body = `{"documents":[${documents.join(',')}]}`;
@@ -98,7 +98,7 @@ export const ATTACKS: readonly Attack[] = [
     },
   },
   {
-    name: 'more slow bodies than there are places, of uploads and of requests',
+    name: 'more slow bodies of uploads and requests than there are slots',
     run: async (on) => {
       const uploads = times(40, () =>
         slowBody(on, `/api/v1/collections/${on.collection}/jobs`, 'application/x-ndjson'),
@@ -142,7 +142,7 @@ export const ATTACKS: readonly Attack[] = [
     },
   },
   {
-    name: 'two thousand connections that never say what they want',
+    name: 'two thousand connections that never send a request',
     run: async (on) => {
       const sockets = times(2000, () => {
         const socket = connectTo(on);

@@ -22,7 +22,7 @@ const session = new Session(sessionStorage);
 const server = new Server(new URL('../', ownAddress()), session);
 await comeBack();
 const root = document.getElementById('app');
-if (root === null) throw new Error('the page has no place for the console');
+if (root === null) throw new Error('the page has no element for the console');
 render(
   <ServerContext.Provider value={server}>
     <LocaleProvider>

@@ -90,7 +90,7 @@ test.each<[string, string, Partial<Seen>]>([
       },
     },
   ],
-])('%s is told, with what was seen: %s', (runbook, detail, change) => {
+])('%s is detected, with the detail: %s', (runbook, detail, change) => {
   const found = problemsOf({ ...WELL, ...change });
   expect(found.map((one) => one.runbook)).toEqual([runbook]);
   expect(found[0]?.detail).toContain(detail);
@@ -108,7 +108,7 @@ test.each<[string, Partial<Seen>]>([
     'a job that failed long ago',
     { failedJob: { id: 'job_1', finishedAt: new Date(NOW - 7_200_000).toISOString(), error: null } },
   ],
-])('it is no problem: %s', (_, change) => {
+])('no problem is reported: %s', (_, change) => {
   expect(problemsOf({ ...WELL, ...change })).toEqual([]);
 });
 

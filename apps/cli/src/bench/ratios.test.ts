@@ -48,12 +48,12 @@ test.each([
   ['store cost', 0.15, 0.16, true],
   ['store cost', 0.15, 0.1, false],
   ['queue cost', 0.01, 0.011, true],
-])('%s from %d to %d is a regress: %s', (name, before, after, isRegress) => {
+])('%s from %d to %d is a regression: %s', (name, before, after, isRegress) => {
   const full = `mini, short: ${name}`;
   expect(judge({ [full]: before }, { [full]: after })).toMatchObject([{ isRegress }]);
 });
 
-test('more than 5 % worse is a regress, whichever way is better', () => {
+test('more than 5 % worse is a regression, whether more or less is better', () => {
   const ratio = fc.double({ min: 0.001, max: 1000, noNaN: true });
   const change = fc
     .double({ min: -0.5, max: 0.5, noNaN: true })

@@ -12,6 +12,7 @@
 import { NO_LEDGER, Room, type RoomLedger } from '@embedmill/queue';
 import { seeded, type Random } from '../random.ts';
 import { deviceSeconds, NO_FAULTS, type Cluster, type Faults, type Load, type Outcome } from './cluster.ts';
+import { Measures } from './measures.ts';
 import { SimulatedClock } from './simulated-clock.ts';
 import { SimulatedJob } from './simulated-job.ts';
 import { SimulatedWorker } from './simulated-worker.ts';
@@ -59,12 +60,7 @@ class Simulation {
   readonly #stalls: Uint8Array;
   readonly #returns: Uint8Array;
   #outstanding = 0;
-  #lastClaim = { at: 0, busySeconds: 0 };
-  readonly #counts = { settled: 0, lost: 0, repeated: 0, mostOutstanding: 0, mostOfOneJob: 0 };
-  #fairness: number | undefined;
-  #shareFairness: number | undefined;
-  /** Tokens left of each share whose jobs were all submitted at the start. */
-  readonly #leftOf = new Map<string, number>();
+  readonly #measures: Measures;
   #unfinished: number;
   #names = 0;
 
@@ -86,6 +82,7 @@ class Simulation {
     this.#isWithRoom = new Uint8Array(workers);
     this.#dispatchers = Array.from({ length: dispatchers }, () => this.#newDispatcher());
     this.#jobs = this.#jobsOf(load.jobs);
+    this.#measures = new Measures(this.#jobs);
     this.#workers = Array.from({ length: workers }, (_, n) => this.#worker(n));
   }
 
@@ -102,7 +99,7 @@ class Simulation {
     });
     this.#dispatchers.forEach((_, n) => this.#planDispatcherDeath(n));
     while (this.#unfinished > 0 && this.#clock.step());
-    return this.#outcome();
+    return this.#measures.outcome(this.#workers.length);
   }
 
   // Jobs and their dispatchers.
@@ -158,7 +155,6 @@ class Simulation {
     if (plan.isToBeKept) this.#ledger = plan.ledger;
     const taken = room.take(plan);
     for (const job of taken) this.#add(job, room);
-    this.#counts.mostOutstanding = Math.max(this.#counts.mostOutstanding, this.#outstanding);
     this.#serve();
     return Math.max(SHORT_PAUSE, room.nextTurn(taken, waiting, plan.isCut));
   }
@@ -167,7 +163,7 @@ class Simulation {
     const { added: from } = job;
     for (; job.added < job.cursor; job.added += 1) this.#line.append(job.first + job.added);
     this.#outstanding += job.cursor - from;
-    this.#counts.mostOfOneJob = Math.max(this.#counts.mostOfOneJob, job.outstanding);
+    this.#measures.noteAdded(job, this.#outstanding);
     if (job.isAllAdded) return room.leave(job);
     job.isBusy = true;
     this.#clock.after((job.cursor - from) * this.#cluster.addSeconds, () => (job.isBusy = false));
@@ -177,7 +173,7 @@ class Simulation {
     dispatcher.jobs.delete(job);
     job.finishedAt = this.#clock.now;
     this.#unfinished -= 1;
-    this.#fairness ??= this.#fairnessNow(job);
+    this.#measures.noteFinished(job);
   }
 
   /**
@@ -225,7 +221,8 @@ class Simulation {
   /** The line is empty; if no more shards will come, this was the last claim. */
   #noteClaim(): void {
     if (this.#jobs.some((job) => !job.isAllAdded)) return;
-    this.#lastClaim = { at: this.#clock.now, busySeconds: this.#busySeconds() };
+    const busySeconds = this.#workers.reduce((sum, worker) => sum + worker.busySeconds, 0);
+    this.#measures.noteLastClaim(this.#clock.now, busySeconds);
   }
 
   #done(n: number, shard: number, isHeld: boolean): void {
@@ -233,7 +230,7 @@ class Simulation {
     if (isHeld) {
       this.#settle(shard);
     } else {
-      this.#counts.repeated += 1;
+      this.#measures.counts.repeated += 1;
     }
     this.#serve();
   }
@@ -249,7 +246,7 @@ class Simulation {
       });
       return;
     }
-    this.#counts.settled += 1;
+    this.#measures.counts.settled += 1;
     this.#end(shard);
   }
 
@@ -260,7 +257,7 @@ class Simulation {
     job.outstanding -= 1;
     job.done += 1;
     this.#outstanding -= 1;
-    this.#noteShare(job);
+    this.#measures.noteDone(job);
   }
 
   /**
@@ -276,7 +273,7 @@ class Simulation {
         if (stalls <= MAX_STALLED) {
           this.#line.prepend(shard);
         } else {
-          this.#counts.lost += 1;
+          this.#measures.counts.lost += 1;
           this.#end(shard);
         }
       }
@@ -295,7 +292,7 @@ class Simulation {
   #planDeath(worker: SimulatedWorker, n: number): void {
     this.#clock.after(this.#exponential(this.#faults.workerMtbf), () => {
       const held = worker.die();
-      this.#counts.repeated += held.length;
+      this.#measures.counts.repeated += held.length;
       this.#recover(held);
       this.#clock.after(this.#faults.workerRestart, () => {
         worker.revive();
@@ -315,7 +312,7 @@ class Simulation {
     });
   }
 
-  // Random draws and measurements.
+  // The simulated parts, and random draws.
 
   #worker(n: number): SimulatedWorker {
     const { besideSeconds } = this.#load;
@@ -329,13 +326,10 @@ class Simulation {
 
   #jobsOf(given: Load['jobs']): SimulatedJob[] {
     let first = 0;
-    const late = new Set(given.flatMap(({ share = '', submittedAt }) => (submittedAt > 0 ? [share] : [])));
     return given.map((loaded, n) => {
       const { shards } = loaded;
       this.#jobOf.fill(n, first, first + shards);
       const job = new SimulatedJob(String(n), first, loaded, this.#cluster.mostShards);
-      if (!late.has(job.share))
-        this.#leftOf.set(job.share, (this.#leftOf.get(job.share) ?? 0) + shards * job.size);
       first += shards;
       return job;
     });
@@ -345,44 +339,6 @@ class Simulation {
     return this.#load.jobs[this.#jobOf[shard] ?? 0]?.size ?? 1;
   }
 
-  #busySeconds(): number {
-    return this.#workers.reduce((sum, { busySeconds }) => sum + busySeconds, 0);
-  }
-
-  #fairnessNow(ended: SimulatedJob): number | undefined {
-    const largest = Math.max(...this.#jobs.map(({ shards }) => shards));
-    if (ended.shards < largest) return undefined;
-    return jainsIndex(this.#jobs.filter(({ shards }) => shards === largest).map((job) => job.done));
-  }
-
-  #noteShare(job: SimulatedJob): void {
-    const left = this.#leftOf.get(job.share);
-    if (left === undefined || this.#shareFairness !== undefined) return;
-    this.#leftOf.set(job.share, left - job.size);
-    if (left > job.size * 1.5) return;
-    const served = new Map<string, number>();
-    for (const { share, doneTokens } of this.#jobs)
-      if (this.#leftOf.has(share)) served.set(share, (served.get(share) ?? 0) + doneTokens);
-    this.#shareFairness = jainsIndex([...served.values()]);
-  }
-
-  #outcome(): Outcome {
-    const { at, busySeconds } = this.#lastClaim;
-    const seconds = Math.max(...this.#jobs.map(({ finishedAt }) => finishedAt ?? Infinity));
-    return {
-      ...this.#counts,
-      seconds,
-      utilisation: at === 0 ? 0 : busySeconds / (at * this.#workers.length),
-      tailSeconds: seconds - at,
-      fairness: this.#fairness ?? 1,
-      shareFairness: this.#shareFairness ?? 1,
-      jobs: this.#jobs.map(({ shards, submittedAt, finishedAt = Infinity }) => ({
-        shards,
-        seconds: finishedAt - submittedAt,
-      })),
-    };
-  }
-
   #exponential(mean: number): number {
     return mean === Infinity ? Infinity : -mean * Math.log(1 - this.#random());
   }
@@ -390,10 +346,4 @@ class Simulation {
   #between(least: number, most: number): number {
     return least + (most - least) * this.#random();
   }
-}
-
-/** (Σx)² / (n · Σx²), from Jain, Chiu and Hawe, DEC Research Report TR-301 (1984): 1 if all are the same. */
-export function jainsIndex(values: readonly number[]): number {
-  const sum = values.reduce((total, one) => total + one, 0);
-  return sum ** 2 / (values.length * values.reduce((total, one) => total + one * one, 0));
 }

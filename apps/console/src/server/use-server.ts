@@ -9,7 +9,7 @@ export const ServerContext = createContext<Server | undefined>(undefined);
 
 export function useServer(): Server {
   const server = useContext(ServerContext);
-  if (server === undefined) throw new Error('there is no server around this part');
+  if (server === undefined) throw new Error('useServer needs a ServerContext');
   return server;
 }
 

@@ -18,7 +18,7 @@ export function PrincipalProvider({
 /** The authenticated principal. */
 export function usePrincipal(): Principal {
   const principal = useContext(PrincipalContext);
-  if (principal === undefined) throw new Error('nobody is known around this part');
+  if (principal === undefined) throw new Error('usePrincipal needs a PrincipalProvider');
   return principal;
 }
 

@@ -11,7 +11,7 @@ const KEPT = 'embedmill.language';
 export interface Locale {
   readonly language: Language;
   readonly setLanguage: (language: Language) => void;
-  /** The text of a word; `values` stand where it names them in braces. */
+  /** The text for a key, with `values` in place of its placeholders. */
   readonly t: (word: Word, values?: Readonly<Record<string, string>>) => string;
   readonly format: Format;
 }
@@ -20,7 +20,7 @@ const LocaleContext = createContext<Locale | undefined>(undefined);
 
 export function useLocale(): Locale {
   const locale = useContext(LocaleContext);
-  if (locale === undefined) throw new Error('there is no language around this part');
+  if (locale === undefined) throw new Error('useLocale needs a LocaleProvider');
   return locale;
 }
 
