@@ -143,7 +143,12 @@ describe('rows that cannot be embedded', () => {
   test.each<[string, unknown[], Format, RegExp]>([
     ['no text', [good, { id: 2 }], {}, /^row 2 has no string in "text"/],
     ['an empty text', [good, good, { text: ' ' }], {}, /^row 3 has an empty "text"/],
-    ['a missing field that should be kept', [good, { text: 'x' }], { keepFields: ['id'] }, /^row 2 has no "id"/],
+    [
+      'a missing field that should be kept',
+      [good, { text: 'x' }],
+      { keepFields: ['id'] },
+      /^row 2 has no "id"/,
+    ],
     ['a row that is not an object', [good, [1]], {}, /^row 2 is not a JSON object/],
     ['no rows', [], {}, /no rows to embed/],
   ])('%s: the dataset is invalid, and a job of it is refused', async (_, rows, format, says) => {

@@ -12,6 +12,13 @@ export interface Route {
   path: string;
 }
 
+/** One way in which a tenant may try to deny the server to others. */
+export interface Attack {
+  name: string;
+  /** Resolves with the attacker's answers, counted by status. */
+  run(on: Attacked): Promise<Record<string, number>>;
+}
+
 /** The target of the attacks: a whole `embedmill up` with the ordinary keys of two tenants and the operator's key. */
 export class Attacked {
   readonly mill: Embedmill;

@@ -1,15 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import type { Job } from '@embedmill/jobs';
-import type { Attacked } from './attacked.ts';
+import type { Attack, Attacked } from './attacked.ts';
 import { HOSTILE_FILES } from './hostile-files.ts';
-
-/** One way in which a tenant may try to deny the server to others. */
-export interface Attack {
-  name: string;
-  /** Resolves with the attacker's answers, counted by status. */
-  run(on: Attacked): Promise<Record<string, number>>;
-}
 
 export const ATTACKS: readonly Attack[] = [
   HOSTILE_FILES,

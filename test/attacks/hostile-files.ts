@@ -1,7 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Job } from '@embedmill/jobs';
-import type { Attack } from './attacks.ts';
-import type { Attacked } from './attacked.ts';
+import type { Attack, Attacked } from './attacked.ts';
 
 /** Files that push their parser to a limit: of time, memory or stack. */
 const FILES: Readonly<Record<string, string>> = {

@@ -45,7 +45,9 @@ export class Measures {
     if (this.#fairness !== undefined) return;
     const largest = Math.max(...this.#jobs.map(({ shards }) => shards));
     if (job.shards < largest) return;
-    this.#fairness = jainsIndex(this.#jobs.filter(({ shards }) => shards === largest).map(({ done }) => done));
+    this.#fairness = jainsIndex(
+      this.#jobs.filter(({ shards }) => shards === largest).map(({ done }) => done),
+    );
   }
 
   outcome(workers: number): Outcome {

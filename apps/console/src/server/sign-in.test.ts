@@ -63,10 +63,10 @@ test('the code challenge matches the verifier with which the code is exchanged',
 });
 
 test('an unrequested response, or one from another issuer, is not exchanged', async () => {
-  await expect(end({ code: 'one', state: 'x' })).rejects.toThrow('not begun');
+  await expect(end({ code: 'one', state: 'x' })).rejects.toThrow('not started');
   const state = async () => (await begin()).searchParams.get('state') ?? '';
   await state();
-  await expect(end({ code: 'one', state: 'x' })).rejects.toThrow('not begun');
+  await expect(end({ code: 'one', state: 'x' })).rejects.toThrow('not started');
   await expect(end({ code: 'one', state: await state(), iss: 'https://evil.example' })).rejects.toThrow(
     'another issuer',
   );
