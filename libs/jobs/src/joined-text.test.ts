@@ -29,7 +29,7 @@ test('a text is put together from chunks that overlap or leave white space out, 
   );
 });
 
-/** Stretches of a text, each beginning and ending no earlier than the one before. */
+/** Ranges of a text, each beginning and ending no earlier than the one before. */
 const cut = fc
   .tuple(
     fc.string({ unit: fc.constantFrom('a', 'b', ' ', '\n', '\t', '\u200b'), maxLength: 40 }),

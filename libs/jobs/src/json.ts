@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
-/** As `z.json()`, with a name of its own in API descriptions. */
+/** Like `z.json()`, but named in API descriptions. */
 export const jsonSchema: z.ZodType<Json> = z
   .lazy(() =>
     z.union([

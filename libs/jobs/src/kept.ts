@@ -3,14 +3,13 @@ import type { z } from 'zod';
 type Issue = z.core.$ZodIssue;
 type Holder = Record<PropertyKey, unknown>;
 
-/** Fields that are not known lie behind one another at most so deep: each look takes away those of one depth. */
+/** How deep unknown fields may nest: each pass removes those of one level. */
 const MOST_LOOKS = 8;
 
 /**
- * A record as it was kept, read by a version that may be older than the one that wrote it, as after a roll back. Fields that
- * this version does not know are passed over, at any depth, unless the record says in `needs` that it has to be understood:
- * so a later version adds what informs, and names there what changes the meaning of the rest. Nothing that is passed over is
- * in what is read, nor in what is written of it.
+ * Reads a stored record that a later version may have written, as after a rollback. Unknown fields are ignored at any
+ * depth, unless the record lists them in `needs`: a later version lists there the fields that change the meaning of the
+ * rest. Ignored fields are missing from the result, and so from whatever is written from it.
  */
 export function readKept<Schema extends z.ZodType>(
   schema: Schema,
@@ -29,14 +28,14 @@ export function readKept<Schema extends z.ZodType>(
   return parsed;
 }
 
-/** As `readKept`; throws where the record is none, or needs what this version does not know. */
+/** Like `readKept`; throws if the record is invalid or needs fields that this version does not know. */
 export function parseKept<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const read = readKept(schema, value);
   if (read.success) return read.data;
   throw read.error;
 }
 
-/** The fields that a record, or one within it, says to be needed. */
+/** The needed fields that a record, or a record within it, lists. */
 function neededIn(value: unknown): ReadonlySet<string> {
   if (!isHolder(value)) return new Set();
   const { needs } = value;
@@ -49,7 +48,7 @@ interface UnknownField {
   key: string;
 }
 
-/** Those fields that a schema does not know; in a union, of the branches that the record would fit without them. */
+/** The fields that a schema does not know; in a union, for the branches that the record would match without them. */
 function unknownIn(issues: readonly Issue[], above: readonly PropertyKey[] = []): UnknownField[] {
   return issues.flatMap((issue): UnknownField[] => {
     const path = [...above, ...issue.path];

@@ -243,7 +243,7 @@ export const denseVectorSchema = z.strictObject({
 });
 export type DenseVector = z.infer<typeof denseVectorSchema>;
 
-/** Another collection of the same documents, chunked or weighted in another way. */
+/** Another collection of the same documents with different chunking or weighting. */
 export const twinSchema = z.strictObject({
   name: collectionNameSchema,
   filled: z.boolean().meta({ description: 'Whether this collection has all documents of the twin.' }),
@@ -292,7 +292,7 @@ export function denseVectors(collection: Collection): [DenseVector, ...DenseVect
   return [{ name: vector, model: profile.model, dims }, ...(other === undefined ? [] : [other])];
 }
 
-/** A collection's profile as it was created with. */
+/** The profile that a collection was created with. */
 export function profileAsCreated({ profile, addedFields = [] }: Collection): Profile {
   if (addedFields.length === 0) return profile;
   const created = Object.entries(profile.filterable).filter(([field]) => !addedFields.includes(field));

@@ -130,7 +130,7 @@ export interface InputReading {
 
 export interface DenseVectors {
   dims: number;
-  /** One after the other, inputs × dims; L2-normalised but where a query asks for them as they are. */
+  /** Concatenated: inputs × dims; L2-normalised unless a query asks for raw vectors. */
   vectors: Float32Array;
 }
 
@@ -142,9 +142,9 @@ export interface DenseResult extends InputReading, DenseVectors {
 /** A token of a text. */
 export interface TextToken {
   id: number;
-  /** The part of the text that it stands for; for a special token its name. */
+  /** The part of the text that it represents; for a special token, its name. */
   text: string;
-  /** Whether it stands around every text. */
+  /** Whether it surrounds every text. */
   special: boolean;
   /** Its first byte in the prefixed text (UTF-8), and the byte after its last; null for special tokens. */
   start: number | null;
@@ -164,10 +164,13 @@ export interface QueryResults {
     kind: 'logit' | 'interaction';
     query: { truncated: boolean; unknown: boolean };
   };
-  /** Of each question its tokens, without special ones, and its dense vector of the same run, from workers that give it. */
+  /** Each question's tokens, without special ones, and its dense vector from the same run, if the worker returns it. */
   tokens: InputReading & { questions: QuestionTokens[]; dense?: DenseVectors | undefined };
   terms: { terms: string[] };
-  /** For each input the vectors of its tokens, including special ones, one after the other: tokens × dims. Each has length 1 unless requested otherwise. */
+  /**
+   * For each input the vectors of its tokens, including special ones, concatenated: tokens × dims. Each has length 1
+   * unless requested otherwise.
+   */
   states: InputReading & { dims: number; states: Float32Array[] };
   tokenize: { found: TextToken[][] };
   detokenize: { texts: string[] };

@@ -86,7 +86,7 @@ export interface SharedConfig {
   qdrantUrl: string | undefined;
   qdrantApiKey: string | undefined;
   qdrant: QdrantConfig;
-  /** Undefined where another store holds the vectors. */
+  /** Undefined if another store holds the vectors. */
   milvus: MilvusConfig | undefined;
   dataFolder: string;
   storeSocket: string;

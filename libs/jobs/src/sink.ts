@@ -28,7 +28,7 @@ export const outputRequestSchema = sinkSchema.omit({ vectors: true, structure: t
 });
 export type OutputRequest = z.infer<typeof outputRequestSchema>;
 
-/** What a request said of a file, which is the same where a later version writes more into it. */
+/** The fields of a request for a file, which identify it even if a later version writes more into it. */
 export function askedSink(sink: Sink): Sink {
   return { ...sink, structure: undefined };
 }

@@ -84,7 +84,7 @@ export function chunkStructure(
   const own: ChunkStructure = {};
   if (headings !== undefined) own.headings = headings;
   if (headings !== undefined && !areSpoken) own.apart = true;
-  // What was not cut, as a text that brought its vector, was given to no model with its headings.
+  // A text that was not divided, such as one submitted with its vector, was not given to a model with its headings.
   const under = headings === undefined ? partsOn(sections, from, to) : [];
   const [first] = under;
   if (under.length > 1) own.sections = under;
@@ -123,7 +123,7 @@ export function joinedStructure(
   };
 }
 
-/** The structure of a chunk's text, as that of a document by itself. */
+/** The structure of a chunk's text, as if it were a document. */
 export function ownStructure(
   chunk: ChunkStructure | undefined,
   { start: from, end }: { start: number; end: number },

@@ -15,9 +15,9 @@ export interface SparseVector {
 }
 
 /**
- * Schemes whose weights lack the term's rarity: a search multiplies each term's product by
- * idf = ln(1 + (N − n + 0.5) / (n + 0.5)), with N the points of the collection that have the vector and n those of
- * them that have the term. Qdrant's `modifier: idf` does the same.
+ * Schemes whose weights lack the term's rarity: a search multiplies each term's product by idf = ln(1 + (N − n + 0.5) /
+ * (n + 0.5)), where N is the number of points in the collection with the vector, and n the number of those with the
+ * term. Qdrant's `modifier: idf` does the same.
  */
 export const WITH_IDF: ReadonlySet<SparseScheme> = new Set<SparseScheme>(['bm25', 'bm42']);
 
@@ -26,7 +26,7 @@ export const denseNameSchema = z.string().regex(/^dense(_[2-9]|_[1-9]\d)?$/);
 export type DenseName = z.infer<typeof denseNameSchema>;
 
 /**
- * Vectors of a text's tokens, or of clusters of them, for late interaction: rows × dims, one row after the other, of which
- * only the directions count. Each row's greatest number is 127 or -127.
+ * Vectors of a text's tokens, or of clusters of them, for late interaction: rows × dims, concatenated. Only their
+ * directions matter. The number of greatest magnitude in each row is 127 or -127.
  */
 export type TokenVectors = Int8Array;

@@ -18,7 +18,7 @@ export function webhookKey(secret: string): Buffer {
   return Buffer.from(secret.slice('whsec_'.length), 'base64');
 }
 
-/** The receiver that hears of a job's end. */
+/** The receiver that is told of a job's end. */
 export const webhookSchema = z.strictObject({
   url: z
     .url({ protocol: /^https?$/, error: 'must be an http or https URL' })

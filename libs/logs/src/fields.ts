@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** What lines are joined by. */
+/** The fields by which log lines are correlated. */
 export interface LogFields {
   readonly request?: string;
   readonly job?: string;
@@ -11,12 +11,12 @@ export interface LogFields {
 const fields = new AsyncLocalStorage<LogFields>();
 const NONE: LogFields = {};
 
-/** Does some work, whose lines all carry these fields, whoever logs them. */
+/** Runs work whose log lines all carry these fields, whichever code logs them. */
 export function withLogFields<T>(more: LogFields, work: () => T): T {
   return fields.run({ ...fields.getStore(), ...more }, work);
 }
 
-/** The fields that lines carry here. */
+/** The fields of log lines in the current context. */
 export function logFields(): LogFields {
   return fields.getStore() ?? NONE;
 }

@@ -6,7 +6,7 @@ import { withoutSecrets } from './secrets.ts';
 
 type Line = Record<string, unknown>;
 
-/** Lines as they are written, also after `write` has returned. */
+/** The lines that are written, also after `write` has returned. */
 function logged(write: (log: Log) => void): { readonly text: string; readonly lines: Line[] } {
   const written: string[] = [];
   write(createLog({ app: 'worker', level: 'info', destination: { write: (line) => written.push(line) } }));
@@ -63,7 +63,7 @@ test('work that goes on at the same time keeps its fields apart, and a line’s 
   expect(bySaying.get('neither')).toEqual({ job: undefined, shard: undefined });
 });
 
-/** As a password may be: anything in a field of its own; in a URL encoded, as it has to be. */
+/** A possible password: any text in its own field; encoded in a URL, as required. */
 const password = fc
   .string({ minLength: 8, maxLength: 30, unit: 'grapheme-ascii' })
   .map((text) => `pw7Q${text}`);
@@ -110,7 +110,7 @@ test('no secret of the configuration is in any line, wherever it was put', () =>
       const said = text.replaceAll('[secret]', '');
       for (const hidden of [secret, encoded, apiKey, JSON.stringify(secret).slice(1, -1)])
         expect(said).not.toContain(hidden);
-      // What helps is left.
+      // Harmless details are kept.
       expect(text).toContain('redis.internal:6380');
       expect(text).toContain('part=1');
     }),

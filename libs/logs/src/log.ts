@@ -3,12 +3,12 @@ import { logFields } from './fields.ts';
 import { CENSORED, SECRET_PATHS, withoutSecrets } from './secrets.ts';
 
 /**
- * One process's log. Lines are joined by their fields: `request`, `job` and `shard`, which come with the work that is
- * being done (fields.ts), and `batch`, a number that one worker's encoder gave.
+ * One process's log. Lines are correlated by their fields: `request`, `job` and `shard`, which come from the current
+ * work (fields.ts), and `batch`, a number within one worker's encoder.
  */
 export type Log = Logger;
 
-/** Characters that are held for an output that takes none for the moment. */
+/** The characters that are buffered while the output accepts none. */
 const MOST_HELD = 1 << 20;
 
 export interface LogOptions {
@@ -24,14 +24,14 @@ export function createLog({ app, level, destination }: LogOptions): Log {
     level,
     base: { app, pid: process.pid },
     redact: { paths: [...SECRET_PATHS], censor: CENSORED },
-    // A copy: pino adds the line's own fields to it.
+    // A copy, because pino adds the line's own fields to it.
     mixin: () => ({ ...logFields() }),
     hooks: { streamWrite: withoutSecrets },
   };
   return pino(options, destination ?? standardOutput());
 }
 
-/** Where nobody reads any more, or the disk below is full, lines are dropped: a log ends no process. */
+/** Lines are dropped if nobody reads them any more or the disk is full: logging never ends a process. */
 function standardOutput() {
   const output = pino.destination({ fd: 1, sync: true, maxLength: MOST_HELD });
   output.on('error', () => undefined);

@@ -1,4 +1,7 @@
-/** What is never logged, in one place: values of fields by their names, and what looks like a credential in any text. */
+/**
+ * The one place that defines what is never logged: values of fields with certain names, and anything in a text that
+ * looks like a credential.
+ */
 
 /** Fields that hold keys, or URLs that may have a password in them. */
 const FIELDS = [
@@ -15,7 +18,7 @@ const FIELDS = [
   ],
   ...['EMBEDMILL_API_METRICS_KEY', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'],
 ] as const;
-/** How deep fields of that name are looked for: a config, an error's options, a request's headers. */
+/** How deep these fields are searched for: a config, an error's options, a request's headers. */
 const DEEPEST = 3;
 
 export const CENSORED = '[secret]';
@@ -29,7 +32,7 @@ export const SECRET_PATHS: readonly string[] = Array.from({ length: DEEPEST + 1 
   }),
 ).flat();
 
-/** In the text of messages, stacks and fields of any name. A backslash stands before a quote in JSON. */
+/** Credentials in the text of messages, stacks and any fields. In JSON, a backslash precedes a quote. */
 const CREDENTIALS: readonly [RegExp, string][] = [
   // The authority's user and password: rediss://user:password@host. The last @ before the path ends them.
   [/([a-z][a-z0-9+.-]*:\/\/)[^\s"/\\]*@/gi, `$1${CENSORED}@`],
@@ -42,7 +45,7 @@ const CREDENTIALS: readonly [RegExp, string][] = [
   ],
 ];
 
-/** A text without the credentials in it. Of a JSON line, what is left is JSON. */
+/** The text without its credentials. A JSON line stays valid JSON. */
 export function withoutSecrets(text: string): string {
   return CREDENTIALS.reduce((left, [pattern, replacement]) => left.replace(pattern, replacement), text);
 }

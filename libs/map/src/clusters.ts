@@ -1,7 +1,7 @@
 import type { Place } from './projection.ts';
 import { seeded } from './seeded.ts';
 
-/** A stretch of the map: its middle, and how many of the places that it was made of are nearest to it. */
+/** A cluster of the map: its centre, and how many of the given places are nearest to it. */
 export interface Cluster {
   x: number;
   y: number;
@@ -12,7 +12,7 @@ const ROUNDS = 30;
 const SEED = 0x51ed270b;
 const MOST_CLUSTERS = 24;
 
-/** Places in groups of neighbours, by k-means (Lloyd 1982) with the seeds of k-means++ (Arthur and Vassilvitskii 2007). */
+/** Clusters places by k-means (Lloyd 1982) with k-means++ seeding (Arthur and Vassilvitskii 2007). */
 export function clustersOf(places: readonly Place[]): Cluster[] {
   const wanted = Math.min(MOST_CLUSTERS, Math.ceil(Math.sqrt(places.length) / 2));
   let clusters = firstOf(places, wanted);
@@ -32,7 +32,7 @@ export function clustersOf(places: readonly Place[]): Cluster[] {
   return clusters;
 }
 
-/** Which of the clusters is nearest, by its number. */
+/** The index of the nearest cluster. */
 export function nearestCluster([x, y]: Place, clusters: readonly Pick<Cluster, 'x' | 'y'>[]): number {
   let [nearest, least] = [0, Infinity];
   for (const [n, cluster] of clusters.entries()) {
@@ -42,7 +42,7 @@ export function nearestCluster([x, y]: Place, clusters: readonly Pick<Cluster, '
   return nearest;
 }
 
-/** Each next seed is likelier the farther a place is from those before. */
+/** A place is the likelier to be the next seed, the farther it is from the previous ones. */
 function firstOf(places: readonly Place[], wanted: number): Cluster[] {
   const random = seeded(SEED);
   const seeds: Cluster[] = [];

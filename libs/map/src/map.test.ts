@@ -83,7 +83,7 @@ test('a cluster is named by the words that its texts have and others do not', ()
   expect(names[0]).toEqual(expect.arrayContaining(['whales', 'sea']));
   expect(names[1]).toEqual(expect.arrayContaining(['bread', 'butter']));
   expect(names[2]).toEqual(expect.arrayContaining(['songs', 'winter']));
-  // Neither a stop word nor what all say.
+  // Neither a stop word nor a word that all clusters share.
   expect(names.flat()).not.toContain('the');
   expect(names.flat()).not.toContain('story');
 });

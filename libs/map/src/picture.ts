@@ -1,4 +1,4 @@
-/** A point of the picture: where it is, what it is, and the value it is coloured by. */
+/** A point of the picture: its position, its label, and the value that determines its colour. */
 export interface Dot {
   x: number;
   y: number;
@@ -10,10 +10,10 @@ const WIDTH = 1200;
 const HEIGHT = 900;
 const MARGIN = 40;
 const LEGEND = 220;
-/** Colours that the colour-blind can tell apart as well (Okabe and Ito, 2008), then two more. */
+/** Colours that colour-blind people can also distinguish (Okabe and Ito, 2008), then two more. */
 const COLOURS = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#f0e442', '#000000'];
 const NO_COLOUR = '#b0b0b0';
-/** From the least to the greatest number. */
+/** From the smallest to the largest number. */
 const RAMP = [
   [68, 1, 84],
   [59, 82, 139],
@@ -22,7 +22,7 @@ const RAMP = [
   [253, 231, 37],
 ] as const;
 
-/** Dots as an SVG: each says what it is when the pointer is on it. `by` is the field of the colours, for the legend. */
+/** The dots as an SVG, each with its label as a tooltip. `by` is the field of the colours, for the legend. */
 export function drawMap(dots: readonly Dot[], title: string, by: string | undefined): string {
   const [left, right] = extent(dots.map(({ x }) => x));
   const [low, high] = extent(dots.map(({ y }) => y));
@@ -86,7 +86,7 @@ function rampColour(part: number): string {
   return `rgb(${from.map((value, n) => Math.round(value + (to[n as 0 | 1 | 2] - value) * mix)).join(',')})`;
 }
 
-/** Least and greatest, a little apart where all are equal. */
+/** Minimum and maximum, slightly apart if all are equal. */
 function extent(values: readonly number[]): [least: number, greatest: number] {
   let [least, greatest] = [Infinity, -Infinity];
   for (const value of values) {

@@ -1,21 +1,21 @@
 import type { Place } from './projection.ts';
 
-/** Points that were projected, by which others find their places: rows of one matrix, and where each of them is. */
+/** Projected points by which others are placed: the rows of a matrix, and the position of each. */
 export interface Landmarks {
   readonly dims: number;
-  /** One vector behind another, of length 1 each. */
+  /** Concatenated vectors of length 1. */
   readonly vectors: Float32Array;
   readonly places: readonly Place[];
 }
 
-/** Landmarks that decide where a point is. */
+/** The number of landmarks that determine a point's position. */
 const NEIGHBOURS = 5;
-/** How much nearer landmarks weigh more; of cosines, which lie close together. */
+/** How strongly nearer landmarks are preferred; large, because the cosines are close together. */
 const SHARPNESS = 20;
 
 /**
- * Where a vector belongs among the landmarks: in the middle of those it is most like, nearer to the nearer. A landmark
- * itself comes to lie close to its own place.
+ * A vector's position among the landmarks: the mean of the most similar ones, weighted by similarity. A landmark itself
+ * is placed close to its own position.
  */
 export function placeNear(vector: Float32Array, { dims, vectors, places }: Landmarks): Place {
   const length = Math.hypot(...vector) || 1;

@@ -6,13 +6,14 @@ export type Projection = 'umap' | 'pca';
 
 export type Place = [x: number, y: number];
 
-/** Neighbours that UMAP keeps together: its usual number. */
+/** The number of neighbours for UMAP: its usual default. */
 const NEIGHBOURS = 15;
 const SEED = 0x9e3779b9;
 
 /**
- * Vectors in two dimensions, near ones near: by UMAP (McInnes et al., 2018) or along the two directions in which they
- * differ most. The same vectors give the same picture. `onProgress` gets parts of the whole, from 0 to 1.
+ * Projects vectors to two dimensions so that near ones stay near: by UMAP (McInnes et al., 2018), or along the two
+ * directions of greatest variance. The same vectors give the same picture. `onProgress` receives the finished share,
+ * from 0 to 1.
  */
 export function project(
   vectors: readonly Float32Array[],
@@ -20,7 +21,7 @@ export function project(
   onProgress: (part: number) => void = () => {},
 ): Place[] {
   const rows = vectors.map((vector) => [...vector]);
-  // Fewer points than UMAP has neighbours make no picture of neighbourhoods.
+  // UMAP needs more points than neighbours.
   if (method === 'pca' || rows.length <= NEIGHBOURS) return principal(rows);
   const umap = new UMAP({ nComponents: 2, nNeighbors: NEIGHBOURS, minDist: 0.1, random: seeded(SEED) });
   const epochs = umap.initializeFit(rows);

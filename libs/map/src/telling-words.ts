@@ -1,21 +1,21 @@
 import type { Analyzer } from '@embedmill/sparse-weighting';
 
 const WORDS = 5;
-/** A word of fewer texts of a cluster tells nothing of it. */
+/** A word must be in at least this many of a cluster's texts to describe it. */
 const LEAST_TEXTS = 2;
-/** Of a text; what a long one says first is enough to name a cluster by. */
+/** The characters read of each text; the beginning of a long one is enough to label a cluster. */
 const READ_CHARACTERS = 2000;
 
 interface TermCounts {
-  /** As it stands in the first text that has it. */
+  /** As written in the first text that has it. */
   word: string;
   all: number;
   byCluster: number[];
 }
 
 /**
- * What the texts of each cluster speak of and the others do not: terms as BM25 counts them, without stop words, by how
- * much more frequent they are here than everywhere; shown as the words that they are of.
+ * The words that distinguish each cluster's texts from the others: terms as in BM25, without stop words, ranked by how
+ * much more frequent they are in the cluster than overall, and shown as written.
  */
 export function tellingWords(
   texts: readonly string[],

@@ -51,7 +51,7 @@ const MISNAMED = [
   'nodejs_active_resources_total',
 ];
 
-/** The metrics of one process, in a registry of its own. */
+/** The metrics of one process, in their own registry. */
 export function createMetrics<Of extends App>(app: Of): Metrics<Of> {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });

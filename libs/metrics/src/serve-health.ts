@@ -5,10 +5,13 @@ import { isLoopback, isOwnHost } from './own-host.ts';
 
 export interface HealthServerOptions {
   host: string;
-  /** 0 takes any free one. */
+  /** 0 picks any free port. */
   port: number;
   metrics: { render(): Promise<{ contentType: string; body: string }> };
-  /** `started`: has it what it needs to begin; asked until it has. `live`: is it making progress, else restart it. `ready`: can it work now. */
+  /**
+   * `started`: whether it has what it needs to begin; asked until it does. `live`: whether it makes progress; if not,
+   * it should be restarted. `ready`: whether it can work now.
+   */
   started: Record<string, Check>;
   live: Record<string, Check>;
   ready: Record<string, Check>;
@@ -20,8 +23,8 @@ export interface HealthServer {
 }
 
 /**
- * A small server for what has no other: /metrics, /startupz, /healthz and /readyz. On loopback, a page whose name was
- * pointed at it gets nothing. Rejects when the port is taken.
+ * A small server for processes without their own: /metrics, /startupz, /healthz and /readyz. On loopback it refuses web
+ * pages that reach it by DNS rebinding. Rejects if the port is taken.
  */
 export async function serveHealth(options: HealthServerOptions): Promise<HealthServer> {
   const checks = { '/startupz': options.started, '/healthz': options.live, '/readyz': options.ready };

@@ -12,41 +12,43 @@ import { fileOf, offersIn } from './offers.ts';
 import { REGISTRY } from './registry.ts';
 import { hubOf, resolveEntry, type ResolvedModel, type ResolveOptions } from './resolve.ts';
 
-/** Where a model is that somebody wants to add. */
+/** The location of a model to add. */
 export type ModelPlace =
   { kind: 'folder'; path: string } | { kind: 'hub'; repository: string; revision?: string | undefined };
 
 export interface ModelWish {
-  /** As collections are to call it; the repository's or the folder's name by default. */
+  /** The model's name for collections; the repository's or the folder's name by default. */
   name?: string | undefined;
-  /** Which of its ONNX files; the one that is called model.onnx by default. */
+  /** The ONNX file to use; model.onnx by default. */
   file?: string | undefined;
-  /** What goes before what its files say. */
+  /** Facts that override those in its files. */
   said?: ModelFacts | undefined;
 }
 
-/** A model that was read, and is in no list yet. */
+/** A model that was read but is not in any list yet. */
 export interface FoundModel {
   entry: ModelEntry;
-  /** Where it lies, of a folder that is not in the models folder: a link there will lead to it. */
+  /** For a folder outside the models folder: its path, to which a link in the models folder will point. */
   linkedTo: string | undefined;
 }
 
 type AddOptions = ResolveOptions & { modelsDir: string };
 
-/** What sentence-transformers writes about a model, and layers behind its pooling: all that an entry is read from. */
+/**
+ * The files from which an entry is read: what sentence-transformers writes about a model, and the layers after its
+ * pooling.
+ */
 const LAYOUT =
   /^(?:(?:modules|config|sentence_bert_config|config_sentence_transformers|tokenizer_config)\.json|\d+_\w+\/config\.json|\d+_Dense\/model\.safetensors)$/;
-/** What the user adds to the models there are. */
+/** The user's file of added models. */
 const LIST = 'models.json';
 const listSchema = z.array(z.looseObject({ name: z.string(), source: z.unknown() }));
 const NO_ONNX =
   'has no ONNX file, which embedmill needs; export one with "optimum-cli export onnx", or use a repository that has one in onnx/';
 
 /**
- * The entry of a model where it lies, read from the files that sentence-transformers writes. Of a hub the branch or tag is
- * taken at the commit that it stands for now. Errors:
- * `model_unavailable` with what is missing; what the hub says.
+ * Creates a model's entry from the files that sentence-transformers writes. On a hub, a branch or tag is resolved to
+ * its current commit. Errors: `model_unavailable` with what is missing; the hub's errors.
  */
 export async function readModelAt(
   place: ModelPlace,
@@ -61,7 +63,7 @@ export async function readModelAt(
   }
 }
 
-/** Its files on this machine, to be tried. Errors: those of `resolveModel`. */
+/** Resolves its files on this machine, to test the model. Errors: those of `resolveModel`. */
 export function resolveFound({ entry, linkedTo }: FoundModel, options: AddOptions): Promise<ResolvedModel> {
   if (linkedTo === undefined) return resolveEntry(entry, options);
   const asItLies: ModelEntry = { ...entry, source: { kind: 'local', folder: basename(linkedTo) } };
@@ -99,7 +101,7 @@ async function onHub(
       'model_unavailable',
       `${repository} has no tokenizer.json, which embedmill needs`,
     );
-  // Where they are looked for when the model is used: under its commit.
+  // The same folder as when the model is used: under its commit.
   const folder = join(options.cacheDir, ...repository.split('/'), commit);
   for (const one of tree.filter(({ type, path: at }) => type === 'file' && LAYOUT.test(at))) {
     const wanted = { ...hubOf(options), repository, revision: commit, path: one.path };
@@ -118,7 +120,7 @@ async function onHub(
   });
 }
 
-/** The ONNX file that is meant, of those that a repository has. */
+/** The requested one of a repository's ONNX files. */
 function onnxOf(
   tree: HubTree,
   repository: string,
@@ -135,14 +137,14 @@ function onnxOf(
   throw new EmbedmillError('model_unavailable', `${repository} ${what}`);
 }
 
-/** Errors: `model_unavailable` where the name is another model's, or models.json is not what it should be. */
+/** Errors: `model_unavailable` if the name belongs to another model, or models.json is invalid. */
 export async function assertNameIsFree(found: FoundModel, modelsDir: string): Promise<void> {
   await othersBeside(found, modelsDir);
 }
 
 /**
- * Writes a model to models.json of the models folder, in place of one of the same name and source; gives that file's path.
- * Errors: those of `assertNameIsFree`.
+ * Writes a model to models.json in the models folder, and replaces an entry with the same name and source. Returns that
+ * file's path. Errors: those of `assertNameIsFree`.
  */
 export async function addModel(found: FoundModel, modelsDir: string): Promise<string> {
   const { entry, linkedTo } = found;
@@ -157,7 +159,10 @@ export async function addModel(found: FoundModel, modelsDir: string): Promise<st
   return path;
 }
 
-/** The entries of other models, and whether the model's folder is linked already. Errors: where its name is another's. */
+/**
+ * The entries of other models, and whether the model's folder is already linked. Errors: if the name belongs to another
+ * model.
+ */
 async function othersBeside(
   { entry, linkedTo }: FoundModel,
   modelsDir: string,
@@ -171,7 +176,7 @@ async function othersBeside(
   return { others, isLinked: isThere };
 }
 
-/** All entries of a models.json but that of the same model. */
+/** All entries of a models.json except that of the same model. */
 function othersIn(text: string, entry: ModelEntry, modelsDir: string): { name: string }[] {
   const parsed = listSchema.safeParse(jsonOf(text));
   if (!parsed.success)
@@ -190,7 +195,7 @@ function nameTaken({ name }: ModelEntry): EmbedmillError {
   return new EmbedmillError('model_unavailable', `the model ${name} already exists; choose another name`);
 }
 
-/** Of one repository or folder, at whatever commit. */
+/** Whether both are the same repository or folder, at any commit. */
 function isSameSource(one: { source: unknown }, { source }: ModelEntry): boolean {
   const key = source.kind === 'hub' ? source.repository : source.folder;
   const given = sourceSchema.safeParse(one.source).data;

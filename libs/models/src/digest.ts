@@ -5,8 +5,8 @@ import { stat } from 'node:fs/promises';
 const known = new Map<string, string>();
 
 /**
- * SHA-256 of a file, in hex. Counted once a process: again only when the file's size or time has changed. The
- * largest take some seconds, in the background.
+ * SHA-256 of a file, in hex. Computed once per process, and again only if the file's size or time has changed. The
+ * largest files take some seconds, in the background.
  */
 export async function sha256Of(path: string, signal?: AbortSignal): Promise<string> {
   const { size, mtimeMs, ino } = await stat(path);
@@ -22,7 +22,7 @@ export async function sha256Of(path: string, signal?: AbortSignal): Promise<stri
   return digest;
 }
 
-/** Size in bytes of a file that is there and a file, else undefined. */
+/** The size of a file in bytes; undefined if it does not exist or is not a file. */
 export async function sizeOf(path: string): Promise<number | undefined> {
   const found = await stat(path).catch(() => undefined);
   return found?.isFile() === true ? found.size : undefined;

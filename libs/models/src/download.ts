@@ -11,7 +11,7 @@ import { askHub, HubFailure, unavailable, urlOf, type HubAnswer, type HubFile } 
 
 export interface DownloadProgress {
   model: string;
-  /** Path in the repository. */
+  /** The path in the repository. */
   file: string;
   receivedBytes: number;
   totalBytes: number | undefined;
@@ -21,27 +21,27 @@ export interface DownloadOptions {
   model: string;
   onProgress?: ((progress: DownloadProgress) => void) | undefined;
   signal?: AbortSignal | undefined;
-  /** Milliseconds before the first repetition, doubled each time; 500 by default. */
+  /** The delay before the first retry in milliseconds, doubled each time; 500 by default. */
   retryDelayMs?: number | undefined;
   /** Milliseconds without a byte after which a connection is given up; 60,000 by default. */
   idleTimeoutMs?: number | undefined;
 }
 
-/** Tries without a single byte gained before giving up. */
+/** The number of attempts without any new byte before giving up. */
 const MAX_TRIES = 5;
-/** A server that asks to wait longer is left alone: the caller tries again. */
+/** If a server asks for a longer wait, the download fails and the caller retries later. */
 const LONGEST_WAIT_MS = 60_000;
 
 /**
- * A file of the hub at `target`, downloaded unless it is there, and verified either way.
+ * Downloads a file of the hub to `target` unless it exists, and verifies it in either case.
  *
- * What `target` must hash to is, in this order: what the entry says; what `target.sha256` says, written when the
- * file was first downloaded (trust on first use: an entry without digests relies on the hub that once); what the
- * hub states now. Bytes go to `target.partial`, which a later try, also of another process, takes up again where
- * the server still has the same file (`target.partial.etag`); they become `target` only when they are on the disk
- * and verified. One process at a time, by `target.lock`.
+ * The expected digest is the first available of: the entry's; that in `target.sha256`, written after the first download
+ * (trust on first use: an entry without digests relies on the hub once); the one that the hub states now. Bytes go to
+ * `target.partial`, which a later attempt, even of another process, resumes if the server still has the same file
+ * (`target.partial.etag`). They become `target` only once they are on the disk and verified. `target.lock` admits one
+ * process at a time.
  *
- * Throws `model_unavailable` (with `retryAfter` where the server gave one) and `model_corrupt`.
+ * Throws `model_unavailable` (with `retryAfter` if the server sent one) and `model_corrupt`.
  */
 export async function ensureDownloaded(
   file: HubFile,
@@ -58,7 +58,7 @@ export async function ensureDownloaded(
   });
 }
 
-/** The digest that a file is held to, where one is known. */
+/** The expected digest of a file, if known. */
 async function digestFor(expected: ModelFile, target: string): Promise<string | undefined> {
   if (expected.sha256 !== undefined) return expected.sha256;
   const pinned = await readFile(`${target}.sha256`, 'utf8').catch(() => undefined);
@@ -114,7 +114,7 @@ async function download(
   }
 }
 
-/** One try: asks for what is missing of `partial`, and writes it. Gives the digest of the whole. */
+/** One attempt: requests the missing part of `partial`, and writes it. Returns the digest of the whole file. */
 async function fetchInto(
   file: HubFile,
   expected: { path: string; bytes?: number | undefined },
@@ -130,7 +130,7 @@ async function fetchInto(
   try {
     const resume = await resumable(partial);
     const answer = await askHub(file, resume, signal).catch(async (error: unknown) => {
-      // A range that the server does not have: the next try asks for the whole.
+      // The server does not have this range: the next attempt requests the whole file.
       if (error instanceof HubFailure && resume.from > 0 && !error.isFinal) await discard(partial);
       throw error;
     });
@@ -190,7 +190,7 @@ async function writeBody(
   }
 }
 
-/** What is there of an earlier try. Without its ETag it cannot be told whether it is of the same file. */
+/** The bytes from an earlier attempt. Without their ETag they may belong to another version of the file. */
 async function resumable(partial: string): Promise<{ from: number; etag: string | undefined }> {
   const etag = await readFile(`${partial}.etag`, 'utf8').catch(() => undefined);
   return { from: etag === undefined ? 0 : ((await sizeOf(partial)) ?? 0), etag };

@@ -1,14 +1,14 @@
 import { z } from 'zod';
 
-/** A file below a model's folder. Plain names only, so that no entry can reach outside of it. */
+/** A file in a model's folder. Only plain names are allowed, so that no entry can reach outside it. */
 export const pathSchema = z
   .string()
   .max(200)
   .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]*(\/[A-Za-z0-9_][A-Za-z0-9._-]*)*$/, 'must be a plain relative path');
 
 /**
- * A file of a model. `sha256` is given where it is known for certain; a downloaded file without one is held to
- * the digest that the hub states, if it states one, and to that of its first download ever after.
+ * A file of a model. `sha256` is set if it is known for certain. A downloaded file without one must match the digest
+ * that the hub states, if any, and from then on that of its first download.
  */
 export const modelFileSchema = z.strictObject({
   path: pathSchema,
@@ -21,8 +21,8 @@ export const modelFileSchema = z.strictObject({
 export type ModelFile = z.infer<typeof modelFileSchema>;
 
 /**
- * Where a model's files are: in this repository; on a hub in the layout of Hugging Face, at one commit (a branch
- * may change under a collection's feet, so none is taken); or in a folder of the models folder.
+ * The location of a model's files: in this repository; on a hub in the layout of Hugging Face, at one commit (never a
+ * branch, because it may change while a collection uses it); or in a folder of the models folder.
  */
 export const sourceSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('bundled'), folder: pathSchema }),
@@ -45,7 +45,7 @@ const prefixSchema = z.string().max(500);
 
 const perChannel = z.tuple([z.number(), z.number(), z.number()]);
 
-/** The part of a model that reads images, into the space of its texts. */
+/** The part of a model that embeds images in the same space as its texts. */
 const visionSchema = z.strictObject({
   model: modelFileSchema,
   data: z.array(modelFileSchema).default([]),
@@ -77,14 +77,14 @@ const projectionSchema = z.strictObject({
 });
 export type ProjectionEntry = z.infer<typeof projectionSchema>;
 
-/** What is read of every token beside its vector: an output that the graph has, or a linear layer over those vectors. */
+/** An additional value per token: an output of the graph, or a linear layer over the token vectors. */
 const headSchema = z.union([
   z.strictObject({ output: z.string().min(1).max(200) }),
   z.strictObject({ weights: linearFile }),
 ]);
 export type HeadEntry = z.infer<typeof headSchema>;
 
-/** Layers that a graph has several of, one for each use of its vectors (LoRA, as in jina-embeddings-v3). */
+/** Alternative layers of a graph, one for each use of its vectors (LoRA, as in jina-embeddings-v3). */
 const adaptersSchema = z.strictObject({
   input: z.string().min(1).max(200).meta({
     description: 'The graph’s input that chooses one for a whole batch: an int64 without dimensions.',
@@ -94,7 +94,7 @@ const adaptersSchema = z.strictObject({
 });
 export type AdaptersEntry = z.infer<typeof adaptersSchema>;
 
-/** Where the instruction stands in an instruction prefix. */
+/** The place of the instruction in an instruction prefix. */
 export const INSTRUCTION_PLACE = '{instruction}';
 
 const facts = {
@@ -194,7 +194,7 @@ const anyModel = {
   batchInvariant: facts.batchInvariant.default(true),
 };
 
-/** What a model is, and what must be done with its output. Only dense models pool. */
+/** A model's kind, and how to process its output. Only dense models pool. */
 export const modelEntrySchema = z.discriminatedUnion('kind', [
   z.strictObject({
     ...anyModel,
@@ -212,7 +212,7 @@ export const modelEntrySchema = z.discriminatedUnion('kind', [
   z.strictObject({ ...anyModel, kind: kind.extract(['reranker']) }),
 ]);
 
-/** What a folder may say of its model in its own embedmill.json. */
+/** What a folder's own embedmill.json may state about its model. */
 export const overridesSchema = z.strictObject({ ...facts, vision: visionSchema }).partial();
 
 export type ModelFacts = z.infer<typeof overridesSchema>;

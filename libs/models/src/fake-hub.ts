@@ -3,14 +3,14 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import type { AddressInfo } from 'node:net';
 
 /**
- * For tests: a fake of the hub, on loopback, that serves files from memory with ranges and ETags, and lists them as
- * the real one does (https://huggingface.co/docs/hub/api): files of a megabyte and more with their sha256.
+ * For tests: a fake of the hub, on loopback, that serves files from memory with ranges and ETags, and lists them as the
+ * real one does (https://huggingface.co/docs/hub/api): files of a megabyte or more with their sha256.
  */
 export interface FakeHub {
   url: string;
-  /** What was asked, in order: path, and the headers that matter. */
+  /** The requests in order: path and relevant headers. */
   requests: { path: string; range: string | undefined; authorization: string | undefined }[];
-  /** Answers the next requests instead of the files, one each; `undefined` lets one through. */
+  /** Answers the next requests, one each, instead of the files; `undefined` serves the file. */
   next: (RequestListener | undefined)[];
   close(): Promise<void>;
 }

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 
-/** A holder touches its lock this often; one not touched for `STALE_MS` is taken to be dead. */
+/** How often a holder touches its lock. A holder that has not done so for `STALE_MS` counts as dead. */
 const TOUCH_MS = 2_000;
 const STALE_MS = 20_000;
 const POLL_MS = 100;
@@ -12,9 +12,9 @@ const POLL_MS = 100;
 const holderSchema = z.object({ pid: z.int(), host: z.string(), nonce: z.string() });
 
 /**
- * Runs `work` while no other process (that shares the file system) does under the same lock file. A lock whose
- * holder died on this machine is taken over at once, on another after 20 s. Two holders at once are all but
- * impossible, and then harmless: downloads are verified before they count.
+ * Runs `work` under a lock file that excludes other processes on the same file system. A lock whose holder died on this
+ * machine is taken over at once, on another machine after 20 s. Two simultaneous holders are extremely unlikely, and
+ * harmless: downloads are verified before use.
  */
 export async function withLock<T>(
   path: string,
@@ -65,7 +65,7 @@ async function removeIfDead(path: string): Promise<void> {
   const isStale = Date.now() - touched.mtimeMs > STALE_MS;
   const isOurs = holder?.host === hostname();
   if (!isStale && !(isOurs && !isRunning(holder.pid))) return;
-  // Moved away first, so that a lock which another process takes in the meantime is not removed with it.
+  // Renamed first, so that a lock that another process takes meanwhile is not removed.
   const aside = `${path}.${randomUUID()}`;
   await rename(path, aside).catch(() => undefined);
   const moved = await holderOf(aside);

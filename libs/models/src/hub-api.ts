@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { EmbedmillError } from '@embedmill/jobs';
 import { hubOf, type ResolveOptions } from './resolve.ts';
 
-/** What a hub tells of a repository's files (https://huggingface.co/docs/hub/api). */
+/** A hub's description of a repository's files (https://huggingface.co/docs/hub/api). */
 const treeSchema = z.array(
   z.looseObject({
     type: z.string(),
@@ -14,7 +14,7 @@ const treeSchema = z.array(
 );
 export type HubTree = z.infer<typeof treeSchema>;
 
-/** And of a repository at a branch, tag or commit. */
+/** A hub's description of a repository at a branch, tag or commit. */
 const repositorySchema = z.looseObject({
   sha: z.string().regex(/^[0-9a-f]{40}$/),
   tags: z.array(z.string()).default([]),
@@ -27,7 +27,7 @@ export function treeOf(repository: string, revision: string, options: ResolveOpt
   return ask(repository, `tree/${revision}?recursive=true`, treeSchema, options);
 }
 
-/** The commit that a branch or tag stands for now, and the licence that the repository names. Errors: `model_unavailable`. */
+/** The current commit of a branch or tag, and the repository's licence. Errors: `model_unavailable`. */
 export async function commitOf(
   repository: string,
   revision: string,

@@ -9,25 +9,25 @@ export interface HubFile {
   repository: string;
   revision: string;
   path: string;
-  /** Sent to the hub, and to no other host that it redirects to. */
+  /** Sent only to the hub, not to other hosts that it redirects to. */
   token?: string | undefined;
 }
 
-/** An answer with a body: the file, from byte `from` on. */
+/** A response with a body: the file from byte `from`. */
 export interface HubAnswer {
   body: AsyncIterable<Uint8Array>;
   from: number;
-  /** Bytes of the whole file, where the server says. */
+  /** The size of the whole file, if the server states it. */
   total: number | undefined;
   etag: string | undefined;
   /** SHA-256 as the hub states it for files in its large-file storage. */
   sha256: string | undefined;
 }
 
-/** What went wrong in one try, and whether another can help. */
+/** The failure of one attempt, and whether a retry can help. */
 export class HubFailure extends Error {
   readonly isFinal: boolean;
-  /** Seconds that the server asks to wait. */
+  /** The seconds that the server asks to wait. */
   readonly retryAfter: number | undefined;
 
   constructor(
@@ -44,8 +44,8 @@ export const urlOf = ({ hubUrl, repository, revision, path }: HubFile): string =
   `${hubUrl.replace(/\/+$/, '')}/${repository}/resolve/${revision}/${path}`;
 
 /**
- * Asks for a file from a byte on, following redirects itself: the hub answers large files with one to another
- * host, and the digest stands in the first answer only. Throws `HubFailure`.
+ * Requests a file from a given byte. Follows redirects itself, because the hub redirects large files to another host
+ * and only the first response has the digest. Throws `HubFailure`.
  */
 export async function askHub(
   file: HubFile,
@@ -139,7 +139,7 @@ function sha256In(headers: Headers): string | undefined {
   return /^"?([0-9a-f]{64})"?$/.exec(headers.get('x-linked-etag') ?? '')?.[1];
 }
 
-/** A weak ETag does not promise the same bytes, so nothing may be resumed by it. */
+/** A weak ETag does not promise identical bytes, so it must not be used to resume a download. */
 const strong = (etag: string | undefined) => (etag?.startsWith('W/') === true ? undefined : etag);
 
 function secondsIn(retryAfter: string | null): number | undefined {
@@ -150,7 +150,7 @@ function secondsIn(retryAfter: string | null): number | undefined {
   return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
 }
 
-/** What the caller of a download gets when every try failed. */
+/** The error for a download's caller once every attempt has failed. */
 export function unavailable(
   failure: HubFailure | undefined,
   message: string,

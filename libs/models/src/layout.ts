@@ -48,24 +48,24 @@ type PoolingConfig = z.infer<typeof poolingSchema> | undefined;
 type Config = z.infer<typeof configSchema> | undefined;
 const promptsSchema = z.looseObject({ prompts: z.record(z.string(), z.string()).optional() });
 
-/** The last two are of sparse models. */
+/** The last two belong to sparse models. */
 const KNOWN_MODULE = /\.(Transformer|Pooling|Dense|Normalize|MLMTransformer|SpladePooling)$/;
-/** Of torch's activations those that Dense modules come with; tanh where none is said. */
+/** The torch activations that Dense modules use; tanh if none is stated. */
 const ACTIVATION = /(?:^|\.)(Identity|Tanh)$/;
 
-/** Adapters of jina-embeddings-v3, and its prompts, by their names. */
+/** The adapters of jina-embeddings-v3, and its prompts, by name. */
 const QUERY_ADAPTER = 'retrieval.query';
 const DOCUMENT_ADAPTER = 'retrieval.passage';
 
-/** Models whose first two positions stand for no token. */
+/** Models whose first two positions are reserved. */
 const OFFSET_POSITIONS = new Set(['roberta', 'xlm-roberta', 'camembert', 'mpnet']);
 
 /**
- * The entry of a model in a folder of the user's, read from the files that sentence-transformers writes
- * (modules.json, 1_Pooling/config.json, 2_Dense and on, sentence_bert_config.json, config.json,
- * config_sentence_transformers.json, tokenizer_config.json) and from embedmill.json, which may say anything of an entry
- * and goes first. Without a pooling, config.json's architecture tells sparse models and
- * rerankers. What is `said` goes before all. Throws `model_unavailable`, naming the file that is missing or wrong.
+ * The entry of a model in a user's folder, read from the files that sentence-transformers writes (modules.json,
+ * 1_Pooling/config.json, 2_Dense and so on, sentence_bert_config.json, config.json, config_sentence_transformers.json,
+ * tokenizer_config.json) and from embedmill.json, which may state any field of an entry and takes precedence over them.
+ * Without a pooling, config.json's architecture identifies sparse models and rerankers. `said` takes precedence over
+ * everything. Throws `model_unavailable` with the name of the missing or invalid file.
  */
 export async function entryOfFolder(
   modelsDir: string,
@@ -96,7 +96,7 @@ export async function entryOfFolder(
   const isDense = kind === 'dense';
   const isLeft =
     poolingKind === 'last' && (await read('tokenizer_config.json', tokenizerSchema))?.padding_side === 'left';
-  // A graph that pools itself has them inside.
+  // A graph that pools itself includes them.
   const isWhole = !isDense || poolingKind === 'graph' || overrides.projections !== undefined;
   const projections = isWhole ? [] : await projectionsOf(path, modules);
   if (isDense && poolingKind === undefined) throw wanting('pooling', '1_Pooling/config.json');
@@ -124,13 +124,16 @@ export async function entryOfFolder(
   return entry.data;
 }
 
-/** Whether a prompt wants an adapter that is neither for queries nor for documents: such is an entry of its own. */
+/**
+ * Whether a prompt requires an adapter that is neither for queries nor for documents; such a prompt needs its own
+ * entry.
+ */
 function isOfOtherUse(prompt: string, config: Config): boolean {
   const names = config?.lora_adaptations ?? [];
   return names.includes(prompt) && prompt !== QUERY_ADAPTER && prompt !== DOCUMENT_ADAPTER;
 }
 
-/** Where a graph has adapters for retrieval, in the order in which config.json names them, `task_id` chooses one. */
+/** In a graph with adapters for retrieval, `task_id` selects one by its position in config.json. */
 function adaptersOf(config: Config): AdaptersEntry | undefined {
   const names = config?.lora_adaptations ?? [];
   const [query, document] = [names.indexOf(QUERY_ADAPTER), names.indexOf(DOCUMENT_ADAPTER)];
@@ -138,8 +141,8 @@ function adaptersOf(config: Config): AdaptersEntry | undefined {
 }
 
 /**
- * An entry as the embedmill.json of a folder of its name has it, with the folder's files; undefined where the folder has
- * none. Throws `model_unavailable` where that cannot be used.
+ * The entry in the embedmill.json of the folder with its name, with the folder's files; undefined if the folder has no
+ * such file. Throws `model_unavailable` if it is unusable.
  */
 export async function entryInFolder(modelsDir: string, entry: ModelEntry): Promise<ModelEntry | undefined> {
   const path = join(modelsDir, entry.name);
@@ -157,7 +160,7 @@ export async function entryInFolder(modelsDir: string, entry: ModelEntry): Promi
   return merged.data;
 }
 
-/** The ONNX file of a folder, where hubs put it. */
+/** The ONNX file of a folder, at the usual places on hubs. */
 export async function onnxFileOf(folder: string): Promise<string | undefined> {
   for (const path of ['model.onnx', 'onnx/model.onnx']) {
     if ((await sizeOf(join(folder, path))) !== undefined) return path;
@@ -165,7 +168,7 @@ export async function onnxFileOf(folder: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** A model that says how it pools is dense, whatever head its transformer was trained with. */
+/** A model with a pooling configuration is dense, whatever head its transformer was trained with. */
 function kindOf(modules: Modules, pooling: PoolingConfig, config: Config): ModelKind {
   const isOf = (head: string) => config?.architectures?.some((name) => name.endsWith(head)) === true;
   if (modules?.some(({ type }) => type.endsWith('.SpladePooling')) === true) return 'sparse';
@@ -186,7 +189,7 @@ function dimsOf(kind: ModelKind, pooling: PoolingConfig, config: Config): number
   }
 }
 
-/** What the last Dense module gives. */
+/** The output size of the last Dense module. */
 async function projectedDims(
   folder: string,
   kind: ModelKind,
@@ -199,7 +202,7 @@ async function projectedDims(
 
 const POOLING_OF: Readonly<Record<string, Pooling>> = { cls: 'cls', mean: 'mean', lasttoken: 'last' };
 
-/** Undefined where several are joined, or one is not known here. */
+/** Undefined if several are combined, or if it is unknown here. */
 function poolingOf(config: PoolingConfig): Pooling | undefined {
   if (config === undefined) return undefined;
   const { pooling_mode: mode } = config;
@@ -215,7 +218,7 @@ function poolingOf(config: PoolingConfig): Pooling | undefined {
   return others || known.length > 1 ? undefined : known[0];
 }
 
-/** The Dense modules of a folder, in their order. */
+/** The Dense modules of a folder, in order. */
 async function projectionsOf(folder: string, modules: Modules = []): Promise<ProjectionEntry[]> {
   const dense = modules.filter(({ type }) => type.endsWith('.Dense'));
   return Promise.all(
@@ -242,7 +245,7 @@ function positionsOf(config: Config): number | undefined {
   return OFFSET_POSITIONS.has(config?.model_type ?? '') ? positions - 2 : positions;
 }
 
-/** A JSON file by its schema; undefined when there is none. */
+/** A JSON file, parsed by its schema; undefined if it does not exist. */
 export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
   let text: string;
   try {

@@ -26,7 +26,7 @@ async function put(files: Record<string, unknown>): Promise<void> {
   }
 }
 
-/** What sentence-transformers writes, with stand-ins for the big files. */
+/** The files that sentence-transformers writes, with placeholders for the large ones. */
 const LAYOUT = {
   'own/modules.json': ['Transformer', 'Pooling', 'Normalize'].map((kind, n) => ({
     idx: n,

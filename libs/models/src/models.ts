@@ -16,67 +16,68 @@ import { entryInFolder, entryOfFolder, onnxFileOf, readJson } from './layout.ts'
 import { FOLDER_OF, REGISTRY } from './registry.ts';
 
 export interface ModelFolders {
-  /** A folder of the user's: models.json with entries of their own, and folders with models. */
+  /** The user's folder: models.json with additional entries, and folders with models. */
   modelsDir?: string | undefined;
-  /** Where downloaded models are kept. */
+  /** The folder for downloaded models. */
   cacheDir: string;
-  /** The models that come with embedmill; this repository's by default. */
+  /** The folder of the models that come with embedmill; this repository's by default. */
   bundledDir?: string | undefined;
 }
 
-/** Where an entry's files are expected. `local` files are the user's own: no digest is asked of them. */
+/** Where an entry's files are expected. `local` files belong to the user and need no digest. */
 export interface ModelLocation {
   kind: 'bundled' | 'local' | 'cache';
   folder: string;
-  /** Absolute; the model's and tokenizer's file as they are called there. */
+  /** Absolute paths, with the model's and the tokenizer's actual file names. */
   model: string;
   tokenizer: string;
 }
 
 export interface ModelSummary {
   name: string;
-  /** Where it is on the hub, where it comes from there. */
+  /** The location on the hub, if it comes from one. */
   repository?: string;
   kind: ModelKind;
-  /** Numbers in a dense vector; of a sparse model its vocabulary's terms, of a reranker 1. */
+  /** The dimensions of a dense vector; the vocabulary's size for a sparse model; 1 for a reranker. */
   dims: number;
-  /** Smaller sizes that its vectors may be cut to. */
+  /** Smaller sizes to which its vectors may be truncated. */
   matryoshka: number[];
   maxTokens: number;
-  /** Of dense models. */
+  /** For dense models. */
   pooling?: Pooling;
-  /** Whether it gives the attention that BM42 needs. */
+  /** Whether it outputs the attention that BM42 needs. */
   attentions: boolean;
-  /** Of dense models: whether it weighs its tokens as words, so that it is its own sparse model. */
+  /** For dense models: whether it also outputs lexical weights, so that it is its own sparse model. */
   lexical: boolean;
-  /** Of dense models: whether it gives the vectors of single tokens that late interaction reads. */
+  /** For dense models: whether it outputs the token vectors that late interaction needs. */
   tokenVectors: boolean;
-  /** Prefixes that requests may name. */
+  /** The prefixes that requests may name. */
   prompts: Readonly<Record<string, string>>;
-  /** The prefix of queries with an instruction, where the model takes one. */
+  /** The prefix of queries with an instruction, if the model supports one. */
   instructionPrefix?: string;
-  /** Whether it reads images, too. */
+  /** Whether it also embeds images. */
   images: boolean;
   bundled: boolean;
   /** Whether its files are in the models folder. */
   local: boolean;
   license: string;
-  /** What it was trained for, by ISO 639; `mul` stands for many. Undefined where it is not said. */
+  /** The languages it was trained for, as ISO 639 codes; `mul` means many. Undefined if not stated. */
   languages?: readonly string[];
-  /** Of its files, where all say how large they are. */
+  /** The size of its files, if all sizes are known. */
   bytes?: number;
-  /** Whether it needs no network: it comes with workers, or its files are on this machine. */
+  /** Whether it works without a network: it is bundled with workers, or its files are on this machine. */
   available: boolean;
 }
 
 const userEntriesSchema = z.array(modelEntrySchema);
 
-/** The same path from libs/models/src and from apps/<app>/dist, where this is bundled into. */
+/** The same path from libs/models/src and from apps/<app>/dist, into which this file is bundled. */
 const BUNDLED = join(import.meta.dirname, '../../../models');
 
 /**
- * The entry of a name: the user's models.json goes first, then the registry, with what the embedmill.json of a folder of
- * that name says otherwise, then a folder of that name in the models folder. Throws `model_not_found`, or `model_unavailable` when what the user wrote cannot be used.
+ * The entry of a name: first from the user's models.json, then from the registry with the overrides in the
+ * embedmill.json of a folder of that name, then from a folder of that name in the models folder. Throws
+ * `model_not_found`, or `model_unavailable` if what the user wrote is unusable.
  */
 export async function findModel(name: string, folders: ModelFolders): Promise<ModelEntry> {
   const entries = await entriesOf(folders);
@@ -94,7 +95,7 @@ export async function findModel(name: string, folders: ModelFolders): Promise<Mo
   );
 }
 
-/** All models that can be named, by name; folders that cannot be used are left out. */
+/** All available models by name, without unusable folders. */
 export async function listModels(folders: ModelFolders): Promise<ModelSummary[]> {
   const entries = await entriesOf(folders);
   const { modelsDir } = folders;
@@ -133,8 +134,8 @@ export async function listModels(folders: ModelFolders): Promise<ModelSummary[]>
 }
 
 /**
- * Where an entry's files are, or are to go. A model of the hub whose files the user put in the models folder
- * (as they are called on the hub, or flat) is taken from there.
+ * The location of an entry's files, present or not. If the user put a hub model's files in the models folder (with the
+ * hub's paths, or flat), they are used from there.
  */
 export async function locate(entry: ModelEntry, folders: ModelFolders): Promise<ModelLocation> {
   const { source } = entry;
@@ -174,12 +175,12 @@ async function localCopy(
   return undefined;
 }
 
-/** The part of a model that reads images, where it has one. */
+/** The part of a model that embeds images, if it has one. */
 export function visionOf(entry: ModelEntry): VisionEntry | undefined {
   return entry.kind === 'dense' ? entry.vision : undefined;
 }
 
-/** Layers of a model in files of their own: projections, then heads. */
+/** A model's layers in separate files: projections, then heads. */
 export function layersOf(entry: ModelEntry): ModelFile[] {
   if (entry.kind !== 'dense') return [];
   const { projections, lexical, tokenVectors } = entry;
@@ -190,8 +191,8 @@ export function layersOf(entry: ModelEntry): ModelFile[] {
 }
 
 /**
- * An entry without the heads that the user's own copy of a hub's model lacks: it was made before there were any, and
- * gives dense vectors all the same.
+ * An entry without the heads that are missing from the user's copy of a hub model. Such a copy is older than the heads,
+ * and still outputs dense vectors.
  */
 export async function withHeadsThere(
   entry: ModelEntry,
@@ -205,7 +206,7 @@ export async function withHeadsThere(
   return { ...entry, lexical: await there(entry.lexical), tokenVectors: await there(entry.tokenVectors) };
 }
 
-/** Of the model, what belongs to it, and its tokenizer. */
+/** The files of the model, of its parts, and of its tokenizer. */
 function sizeOfFiles(entry: ModelEntry): { bytes?: number } {
   const files = [entry.model, ...entry.data, entry.tokenizer, ...layersOf(entry)];
   const sizes = files.flatMap(({ bytes }) => bytes ?? []);

@@ -6,16 +6,16 @@ import { treeOf, type HubTree } from './hub-api.ts';
 import { findModel, locate, type ModelLocation } from './models.ts';
 import type { ResolveOptions } from './resolve.ts';
 
-/** One of the ONNX files that a model comes in: other precisions, or graphs that were optimized beforehand. */
+/** One of a model's alternative ONNX files: another precision, or a graph that was optimized in advance. */
 export interface OfferedFile extends ModelFile {
   bytes: number;
-  /** Its weights, where they are in files of their own. */
+  /** Its weights, if they are in separate files. */
   data: ModelFile[];
 }
 
 /**
- * The ONNX files that there are of a model, its entry's own first: in its repository, at its commit, or in its
- * folder. Throws `model_not_found`, and `model_unavailable` when the hub cannot be asked.
+ * A model's available ONNX files, its entry's own first: in its repository at its commit, or in its folder. Throws
+ * `model_not_found`, and `model_unavailable` if the hub cannot be reached.
  */
 export async function offeredFiles(name: string, options: ResolveOptions): Promise<OfferedFile[]> {
   const entry = await findModel(name, options);
@@ -43,10 +43,10 @@ async function inRepository(entry: ModelEntry, options: ResolveOptions): Promise
   return offersIn(await treeOf(repository, revision, options));
 }
 
-/** Files of other paths than an entry could have are not offered: they may lead out of the model's folder. */
+/** Excludes paths that an entry may not have, because they may lead out of the model's folder. */
 const isPlain = (path: string): boolean => pathSchema.safeParse(path).success;
 
-/** A file as the hub tells of it. */
+/** A file as the hub describes it. */
 export function fileOf({ path, size, lfs }: HubTree[number]): ModelFile & { bytes: number } {
   return {
     path,
@@ -61,7 +61,7 @@ export function offersIn(tree: HubTree): OfferedFile[] {
   return files
     .filter(({ path }) => path.endsWith('.onnx'))
     .map((file) => {
-      // External data stands beside its graph, under a name of its own that begins with the graph's.
+      // External data is next to its graph, in files whose names begin with the graph's.
       const data = files
         .filter(({ path }) => path !== file.path && path.startsWith(file.path))
         .filter(({ path }) => dirname(path) === dirname(file.path))

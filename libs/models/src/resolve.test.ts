@@ -40,7 +40,7 @@ const ENTRY: ModelEntryInput = {
   license: 'mit',
 };
 
-/** Options under which `tiny` is a model of the user's, on the fake hub. */
+/** Options with which `tiny` is a user's model on the fake hub. */
 async function options(
   entry: ModelEntryInput = ENTRY,
   more: Partial<ResolveOptions> = {},
@@ -288,7 +288,7 @@ process.once('message', async () => {
 });
 process.send('ready');`,
   );
-  // The first answer is held back for as long as a second process would need to ask as well.
+  // Delays the first answer long enough for a second process to send its request, if it would.
   hub.next.push((_request, response) => {
     setTimeout(() => response.writeHead(200, { 'content-length': ONNX.length }).end(ONNX), 500);
   });

@@ -18,9 +18,9 @@ import {
 export interface ResolveOptions extends ModelFolders, Omit<DownloadOptions, 'model'> {
   /** A hub in the layout of Hugging Face, or a mirror of it; `https://huggingface.co` by default. */
   hubUrl?: string | undefined;
-  /** A token for models that need one; the variable HF_TOKEN by default. Goes to the hub's host only. */
+  /** A token for models that need one; the variable HF_TOKEN by default. Sent only to the hub's host. */
   hubToken?: string | undefined;
-  /** Another of the model's ONNX files than its entry's own, see `offeredFiles`. */
+  /** An alternative ONNX file of the model, see `offeredFiles`. */
   file?:
     { readonly path: string; readonly sha256?: string | undefined; readonly data: ModelFile[] } | undefined;
 }
@@ -28,32 +28,32 @@ export interface ResolveOptions extends ModelFolders, Omit<DownloadOptions, 'mod
 /** A model whose files are on this machine and verified. */
 export type ResolvedModel = ModelEntry & {
   modelPath: string;
-  /** Its weights, wherever they are. */
+  /** The size of its weights, wherever they are. */
   modelBytes: number;
   tokenizerPath: string;
-  /** The commit it was downloaded at, or `sha256:` and the digest of the ONNX file, with its layers' where it has some. */
+  /** The commit it was downloaded at, or `sha256:` and the digest of the ONNX file and of any separate layers. */
   revision: string;
-  /** Of the ONNX file (which, with external data, is the graph alone). */
+  /** The digest of the ONNX file (only the graph, if it has external data). */
   sha256: string;
-  /** Where the ONNX file is that reads images, of models that do. */
+  /** The path of the ONNX file for images, if the model embeds them. */
   visionPath: string | undefined;
-  /** Where the files of its layers are, by the paths that the entry has. */
+  /** The paths of its layers' files on this machine, by their paths in the entry. */
   layerPaths: ReadonlyMap<string, string>;
 };
 
 /**
- * A model by its name, downloaded first where it must be. Every file of which a digest is known is verified, once
- * a process.
+ * Resolves a model by its name, and downloads it if necessary. Every file with a known digest is verified once per
+ * process.
  *
- * Throws `model_not_found`; `model_unavailable` with what to put where, when the files are not here and cannot be
- * had; `model_corrupt` when a file is not what it should be (one that was downloaded is removed, so that the next
- * try downloads it again).
+ * Throws `model_not_found`; `model_unavailable`, with what to put where, if the files are missing and cannot be
+ * downloaded; `model_corrupt` if a file has the wrong content (a downloaded file is removed, so that the next attempt
+ * downloads it again).
  */
 export async function resolveModel(name: string, options: ResolveOptions): Promise<ResolvedModel> {
   return resolveEntry(await findModel(name, options), options);
 }
 
-/** As `resolveModel`, of an entry that need not be in any list. */
+/** Like `resolveModel`, for an entry that need not be in any list. */
 export async function resolveEntry(own: ModelEntry, options: ResolveOptions): Promise<ResolvedModel> {
   const { file } = options;
   const strange = file && [file, ...file.data].find(({ path }) => !pathSchema.safeParse(path).success);
@@ -108,7 +108,7 @@ export async function resolveEntry(own: ModelEntry, options: ResolveOptions): Pr
   };
 }
 
-/** What vectors of a model depend on: its graph, and its layers in files of their own. */
+/** Identifies what a model's vectors depend on: its graph, and its layers in separate files. */
 async function digestsOf(
   sha256: string,
   layers: readonly string[],
@@ -126,17 +126,17 @@ export function hubOf({ hubUrl, hubToken }: Pick<ResolveOptions, 'hubUrl' | 'hub
   return { hubUrl: hubUrl ?? DEFAULT_HUB, token: hubToken ?? (process.env['HF_TOKEN'] || undefined) };
 }
 
-/** What the weights take, in files beside the graph or in it. */
+/** The size of the weights, in the graph or in separate files. */
 async function bytesOf(entry: ModelEntry, { folder, model }: ModelLocation): Promise<number> {
   const paths = [model, ...entry.data.map(({ path }) => join(folder, path))];
   const sizes = await Promise.all(paths.map(sizeOf));
   return sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
 }
 
-/** A model's entry with its tokenizer's file on this machine: what is needed where something else runs the model. */
+/** A model's entry and its tokenizer's file on this machine, for when something else runs the model. */
 export type ResolvedTokenizer = ModelEntry & Pick<ResolvedModel, 'tokenizerPath'>;
 
-/** As `resolveModel`, without the weights. */
+/** Like `resolveModel`, without the weights. */
 export async function resolveTokenizer(name: string, options: ResolveOptions): Promise<ResolvedTokenizer> {
   const entry = await findModel(name, options);
   const location = await locate(entry, options);

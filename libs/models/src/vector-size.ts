@@ -1,7 +1,7 @@
 import { EmbedmillError } from '@embedmill/jobs';
 import type { ModelSummary } from './models.ts';
 
-/** The size that vectors are cut to. Errors: `dimensions_not_allowed`, with the sizes there are. */
+/** The size to which vectors are truncated. Errors: `dimensions_not_allowed`, with the allowed sizes. */
 export function dimsOf(
   model: Pick<ModelSummary, 'name' | 'dims' | 'matryoshka'>,
   asked: number | undefined,

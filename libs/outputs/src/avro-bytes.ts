@@ -1,13 +1,13 @@
 const ROOM = 64 * 1024;
-/** Of an integer of 64 bits, seven at a time. */
+/** The maximum length of a 64-bit integer, with seven bits per byte. */
 const MOST_LONG_BYTES = 10;
 
-/** Values in Avro's binary encoding, one behind another. */
+/** Writes consecutive values in Avro's binary encoding. */
 export class AvroBytes {
   #bytes = Buffer.allocUnsafe(ROOM);
   #size = 0;
 
-  /** All that was written so far. */
+  /** All bytes written so far. */
   all(): Uint8Array {
     return this.#bytes.subarray(0, this.#size);
   }
@@ -21,7 +21,7 @@ export class AvroBytes {
   /** A safe integer. */
   long(value: number): void {
     this.#reserve(MOST_LONG_BYTES);
-    // Zigzag: 0, -1, 1, -2, … Beyond 31 bits it takes large integers, which are slow.
+    // Zigzag: 0, -1, 1, -2, and so on. Beyond 31 bits this needs BigInt, which is slow.
     if (value >= -0x40000000 && value < 0x40000000) {
       let rest = (value << 1) ^ (value >> 31);
       for (; rest > 0x7f; rest >>>= 7) this.#bytes[this.#size++] = (rest & 0x7f) | 0x80;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Batch, BatchError } from '@embedmill/jobs';
 
-/** The response to a request for embeddings, as OpenAI gives it. */
+/** The response to a request for embeddings, in OpenAI's format. */
 export interface EmbeddingsBody {
   object: 'list';
   data: { object: 'embedding'; index: number; embedding: number[] | string; truncated?: true }[];
@@ -10,8 +10,8 @@ export interface EmbeddingsBody {
 }
 
 /**
- * Lines of the output and error files of an OpenAI batch (https://platform.openai.com/docs/api-reference/batch). Ids are made
- * of the batch's and the request's, so that a line that is written again is the same.
+ * Lines of the output and error files of an OpenAI batch (https://platform.openai.com/docs/api-reference/batch). Ids
+ * are derived from those of the batch and the request, so that writing a line again gives the same line.
  */
 export function answeredLine(batch: Pick<Batch, 'id'>, customId: string, body: EmbeddingsBody): string {
   return lineOf(batch, customId, { status_code: 200, body }, null);

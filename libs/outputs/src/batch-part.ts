@@ -1,13 +1,13 @@
 import type { Part } from './parquet.ts';
 
 /**
- * What one shard of a batch has to say: the lines of requests that were answered, behind them those of requests that failed,
- * and at the end how many bytes the first ones have. One file, so that each request is in one of the two, whoever wrote it
+ * The output of one shard of a batch: the lines of successful requests, then those of failed requests, and at the end
+ * the length of the former in bytes. A single file, so that each request is in exactly one of the two, whoever wrote it
  * last.
  */
 const TRAILER = 16;
 
-/** The part's bytes. The lines come without their ends. */
+/** The part's bytes, from lines without line ends. */
 export async function* writeBatchPart(
   answered: Iterable<string>,
   failed: Iterable<string>,
@@ -22,7 +22,7 @@ export async function* writeBatchPart(
   yield Buffer.from(String(size).padStart(TRAILER, '0'));
 }
 
-/** How many bytes of a part are lines of answered requests, and how many behind them of failed ones. */
+/** How many bytes of a part are lines of successful requests, and how many are lines of failed ones. */
 export async function sizesOfBatchPart({ size, read }: Part): Promise<{ answered: number; failed: number }> {
   const trailer = Buffer.concat(await Array.fromAsync(read(size - TRAILER, TRAILER)));
   const answered = Number(trailer.toString('latin1'));

@@ -10,7 +10,7 @@ export interface ReadRow {
 export const MARKER_BYTES = 16;
 const FORMS = ['float', 'int8', 'uint8', 'binary', 'ubinary'] as const;
 
-/** Reads the Avro files of embed jobs, by the specification alone. Test-only. */
+/** For tests only: reads the Avro files of embed jobs, written from the specification alone. */
 export function readDatasetFile(
   file: Buffer,
   fields: readonly string[],

@@ -4,31 +4,31 @@ import { AvroBytes } from './avro-bytes.ts';
 import type { Part } from './parquet.ts';
 
 /**
- * What an embed job makes of a dataset, as an Avro object container file
- * (https://avro.apache.org/docs/1.12.0/specification/#object-container-files), which Cohere's client reads: a record a row.
- * Each part is one block of it, so that parts behind a header are the file. Blocks end in the file's marker, which is made of
- * the job's id: the same rows give the same bytes, whoever writes them.
+ * The output of an embed job, as an Avro object container file
+ * (https://avro.apache.org/docs/1.12.0/specification/#object-container-files), which Cohere's client reads: one record
+ * per row. Each part is one block, so a header followed by the parts is the file. Blocks end with the file's sync
+ * marker, which is derived from the job's id: the same rows give the same bytes, whoever writes them.
  */
 export interface DatasetFile {
   job: string;
   dataset: Pick<DatasetJob, 'fields'>;
 }
 
-/** What is kept of a row beside its text. */
+/** The fields kept from a row in addition to its text. */
 export type FieldValue = null | boolean | number | string;
 
 export interface DatasetRow {
   text: string;
-  /** The vector in each form that was asked for: numbers as they are, or bytes and bits as integers. */
+  /** The vector in each requested form: unchanged numbers, or bytes and bits as integers. */
   embeddings: { readonly [Form in DatasetJob['forms'][number]]?: Float32Array | readonly number[] };
   fields: { readonly [name: string]: FieldValue };
 }
 
 const FORMS = vectorFormSchema.options;
-/** Of a field, in the order in which a value says which of them it is. */
+/** The branches of a field's union, in the order of the index that a value begins with. */
 const KINDS = ['null', 'boolean', 'long', 'double', 'string'] as const;
 
-/** The schema of the file, in Avro's JSON. */
+/** The file's schema, in Avro's JSON. */
 export function datasetSchema({ fields }: Pick<DatasetJob, 'fields'>): string {
   const vectors = FORMS.map((name) => {
     const items = name === 'float' ? 'float' : 'int';
@@ -45,7 +45,7 @@ export function datasetSchema({ fields }: Pick<DatasetJob, 'fields'>): string {
   });
 }
 
-/** One part of the file; no bytes where there are no rows. */
+/** One part of the file; empty if there are no rows. */
 export function datasetPart({ job, dataset }: DatasetFile, rows: readonly DatasetRow[]): Uint8Array {
   if (rows.length === 0) return new Uint8Array();
   const records = new AvroBytes();

@@ -4,8 +4,8 @@ import { shortestFloats } from '@embedmill/jobs';
 import type { OutputRow } from './row.ts';
 
 /**
- * Rows as lines of JSON, batch by batch. A row of a document is a document that can be submitted again as it is; what a
- * document lacks is left out. With `gzip`, the bytes are one gzip member: members put one behind another are a gzip file.
+ * Rows as lines of JSON, batch by batch. A document's row can be submitted again as it is; fields that the document
+ * lacks are omitted. With `gzip`, the bytes are one gzip member; concatenated members are a valid gzip file.
  */
 export function ndjsonPart(
   batches: AsyncIterable<readonly OutputRow[]>,

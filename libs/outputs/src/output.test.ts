@@ -69,7 +69,7 @@ const points: fc.Arbitrary<OutputRow> = fc
     },
   }));
 
-/** A file of parts, of batches, of rows. */
+/** A file of parts, each of batches, each of rows. */
 async function written(format: OutputFormat, shape: OutputShape, parts: OutputRow[][][]): Promise<Buffer> {
   async function* each<T>(items: T[]): AsyncGenerator<T> {
     yield* items;
@@ -94,7 +94,7 @@ const bytesOf = async (stream: AsyncIterable<Uint8Array>): Promise<Buffer> =>
 
 async function readParquet(bytes: Buffer): Promise<Record<string, unknown>[]> {
   const rows = await parquetReadObjects({ file: Uint8Array.from(bytes).buffer });
-  // Where no row of a group has a struct, the reader gives undefined for null.
+  // If no row of a group has a struct, the reader returns undefined for null.
   return rows.map((row) =>
     Object.fromEntries(Object.entries(row).map(([name, value]) => [name, value ?? null])),
   );

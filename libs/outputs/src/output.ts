@@ -3,10 +3,10 @@ import { ndjsonPart } from './ndjson.ts';
 import type { Part } from './parquet.ts';
 import type { OutputRow, OutputShape } from './row.ts';
 
-/** Loaded with the first output that wants it: most processes never write one. */
+/** Loaded with the first output that needs it, because most processes never write one. */
 const parquet = () => import('./parquet.ts');
 
-/** One part of an output, written by whoever has its rows. The same rows give the same bytes. */
+/** Writes one part of an output. The same rows give the same bytes. */
 export async function* writePart(
   format: OutputFormat,
   shape: OutputShape,
@@ -22,7 +22,7 @@ export async function* writePart(
   }
 }
 
-/** All parts as one file, in the order given. */
+/** Joins all parts to one file, in the given order. */
 export async function* joinParts(
   format: OutputFormat,
   shape: OutputShape,

@@ -15,7 +15,7 @@ import { tableToIPC, type DataType } from 'apache-arrow';
 import type { KeyValue, SchemaElement } from 'hyparquet';
 import type { OutputRow, OutputShape } from './row.ts';
 
-/** One column of a Parquet output: how Parquet and Arrow know it, and what a row has in it. */
+/** One column of a Parquet output: its definition in Parquet and Arrow, and how to get a row's value. */
 interface Column {
   elements: SchemaElement[];
   arrow: Field;
@@ -24,7 +24,7 @@ interface Column {
 
 export interface ParquetColumns {
   schema: SchemaElement[];
-  /** Says of `dense` columns that their lists have a fixed size, which Parquet's own schema cannot. */
+  /** States that the lists of `dense` columns have a fixed size, which Parquet's own schema cannot. */
   keyValues: KeyValue[];
   columns: { name: string; valueOf: (row: OutputRow) => unknown }[];
 }
@@ -142,7 +142,7 @@ function sparse(
   };
 }
 
-/** A list whose elements are all there, in the three levels that the format asks for. */
+/** A list of non-null elements, in the three levels that the format requires. */
 function listOf(name: string, repetition: 'REQUIRED' | 'OPTIONAL', type: 'FLOAT' | 'INT64'): SchemaElement[] {
   return [
     { name, repetition_type: repetition, num_children: 1, converted_type: 'LIST' },

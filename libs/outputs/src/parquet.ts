@@ -3,7 +3,7 @@ import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { parquetColumns } from './parquet-schema.ts';
 import type { OutputRow, OutputShape } from './row.ts';
 
-/** A finished part: its bytes, from anywhere in it. */
+/** A finished part, whose bytes can be read from any position. */
 export interface Part {
   size: number;
   read(offset: number, length?: number): AsyncIterable<Uint8Array>;
@@ -11,10 +11,10 @@ export interface Part {
 
 /** `PAR1`, at both ends of a file. */
 const MAGIC_BYTES = 4;
-/** Behind the footer: its length, and `PAR1`. */
+/** After the footer: its length, and `PAR1`. */
 const TAIL_BYTES = 8;
 
-/** Rows as a Parquet file, a row group each batch. Memory is bounded by the largest batch. */
+/** Writes rows as a Parquet file, one row group per batch. Memory is bounded by the largest batch. */
 export async function* parquetPart(
   batches: AsyncIterable<readonly OutputRow[]>,
   shape: OutputShape,
@@ -35,8 +35,8 @@ export async function* parquetPart(
 }
 
 /**
- * Parts of one shape as one file: their row groups stay as they are, byte for byte, and one footer names them all.
- * Memory is bounded by the footers.
+ * Joins parts with the same schema to one file: their row groups are copied byte for byte, and one footer lists them
+ * all. Memory is bounded by the footers.
  */
 export async function* joinParquet(
   parts: AsyncIterable<Part>,
@@ -65,7 +65,7 @@ export async function* joinParquet(
   yield drain();
 }
 
-/** A file that is being written, and what of it was not given on yet. */
+/** A file being written, and its bytes that were not passed on yet. */
 function open(shape: OutputShape) {
   const { schema, keyValues, columns } = parquetColumns(shape);
   const writer = new ByteWriter();

@@ -9,7 +9,7 @@ import {
   type SparseVector,
 } from '@embedmill/jobs';
 
-/** What an output holds: a row for each document, or one for each of its points with their vectors. */
+/** The content of an output: one row per document, or one per point with its vectors. */
 export type OutputShape =
   | { rows: 'documents' }
   | {
@@ -17,11 +17,11 @@ export type OutputShape =
       /** The dense vectors that a row may have, with their sizes; the first is the one that searches use. */
       dense: readonly { name: DenseName; dims: number }[];
       sparse: readonly SparseScheme[];
-      /** Whether rows say how their texts are built. */
+      /** Whether rows include the structure of their texts. */
       structure: boolean;
     };
 
-/** What an export of the collection holds. */
+/** The content of an export of the collection. */
 export function shapeOf(
   { vector, dims, other, profile }: Collection,
   { vectors, structure = false }: Pick<Sink, 'vectors' | 'structure'>,
@@ -39,29 +39,29 @@ export function shapeOf(
 export interface OutputRow {
   id: string;
   tenant: string;
-  /** The whole text of a document; a point's own. */
+  /** The whole text of a document, or the text of a point. */
   text: string;
   title: string | null;
   /** The URL or path of its picture. */
   image: string | null;
-  /** What the origin of the document is called. */
+  /** The name of the document's source. */
   source: string | null;
   metadata: { [key: string]: Json };
-  /** How the text is built. */
+  /** The structure of the text. */
   structure?: DocumentStructure | undefined;
-  /** Of rows that are points. */
+  /** For rows that are points. */
   point?: OutputPoint;
 }
 
 export interface OutputPoint {
-  /** Its number in the document, from 0. */
+  /** The chunk's index in the document, from 0. */
   chunk: number;
-  /** How many the document has. */
+  /** The document's number of chunks. */
   chunks: number;
-  /** Characters of the document's text (UTF-16 units). */
+  /** Its range in the document's text (UTF-16 units). */
   start: number;
   end: number;
-  /** Of a video's frame: seconds from its start. */
+  /** For a frame of a video: seconds from the video's start. */
   timestamp: number | null;
   dense: { readonly [Name in DenseName]?: Float32Array | undefined };
   sparse: { readonly [Scheme in SparseScheme]?: SparseVector | undefined };

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { extname } from 'node:path/posix';
 import type { Language, Node, Parser } from '@vscode/tree-sitter-wasm';
 
-/** A function, class or the like in source code. */
+/** A function, class or similar definition in source code. */
 export interface Definition {
   name: string;
   /** Its first line, from 0. */
@@ -30,15 +30,15 @@ const GRAMMAR_OF = new Map(
   Object.entries(GRAMMARS).flatMap(([grammar, endings]) => endings.map((ending) => [ending, grammar])),
 );
 
-/** Nodes that are definitions, in whatever language: of functions, and of what holds others. */
+/** Types of nodes that are definitions, in any language: of functions and of containers. */
 const FUNCTION =
   /^(?:generator_)?(?:function|method|constructor|destructor)_(?:declaration|definition|item|statement)$|^(?:method|singleton_method|class_method_definition|type_alias_declaration|type_declaration|delegate_declaration|type_item)$/;
 const HOLDER =
   /^(?:abstract_class|class|interface|enum|struct|union|record|trait|namespace|file_scoped_namespace|module|annotation_type)_(?:declaration|definition|specifier|item|statement)$|^(?:impl_item|mod_item|internal_module|class|module)$/;
-/** Nodes that definitions stand in; nothing else is looked into. */
+/** Types of nodes that may contain definitions; others are not searched. */
 const AROUND =
   /^(?:program|module|source_file|translation_unit|compilation_unit|statement_list|block|export_statement|decorated_definition|ambient_declaration|expression_statement|lexical_declaration|template_declaration|linkage_specification|preproc_\w+|if_statement|else_clause)$|_(?:body|list)$|^(?:body|body_statement|declaration_list|statement_block)$/;
-/** Names that JavaScript gives to functions as values. */
+/** Types of nodes that are function values in JavaScript. */
 const FUNCTION_VALUE = /^(?:arrow_function|function_expression|generator_function|class)$/;
 const DEEPEST = 16;
 
@@ -46,7 +46,7 @@ const require = createRequire(import.meta.url);
 let started: ReturnType<typeof start> | undefined;
 const languages = new Map<string, Promise<Language>>();
 
-/** The definitions in a file, in order, by the grammar of its language; undefined where there is none. */
+/** The definitions in a file, in order, by its language's grammar; undefined if there is no grammar. */
 export async function definitionsIn(source: string, name: string): Promise<Definition[] | undefined> {
   const grammar = GRAMMAR_OF.get(extname(name).toLowerCase());
   if (grammar === undefined) return undefined;
@@ -85,7 +85,7 @@ async function start() {
 interface Place {
   level: number;
   depth: number;
-  /** Where what stands around the node begins, as its decorators or `export`. */
+  /** Where the node begins, including its decorators or `export`. */
   line: number | undefined;
 }
 
@@ -118,14 +118,14 @@ function isNamedFunction(node: Node): boolean {
   return value !== null && FUNCTION_VALUE.test(value.type);
 }
 
-/** What a definition is called; undefined for one that only announces a thing, and has no body to speak of. */
+/** The name of a definition; undefined for a mere declaration without a body. */
 function nameOf(node: Node): string | undefined {
   if (/_specifier$/.test(node.type) && node.childForFieldName('body') === null) return undefined;
   let named =
     node.childForFieldName('name') ?? node.childForFieldName('type') ?? node.childForFieldName('declarator');
   if (node.type === 'function_definition' && node.childForFieldName('declarator') !== null)
     named = node.childForFieldName('declarator');
-  // C puts a function's name into what it returns, with its parameters.
+  // In C, a function's name is within its declarator, together with its parameters.
   for (let inner = named; inner !== null; inner = inner.childForFieldName('declarator')) named = inner;
   named ??=
     node.namedChildren.find((child) => child !== null && /name$|^type_spec$/.test(child.type)) ?? null;

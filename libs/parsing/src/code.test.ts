@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseCode } from './code.ts';
 
-/** What a file's sections are called, and the line that each begins with. */
+/** The names of a file's sections, and the first line of each. */
 async function sectionsOf(source: string, name: string): Promise<Record<string, string>> {
   const { text, structure } = await parseCode(source, name);
   const entries = (structure.sections ?? []).map(({ start, headings }) => [

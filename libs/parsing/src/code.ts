@@ -3,13 +3,16 @@ import { definitionsIn, type Definition } from './code-grammar.ts';
 import type { ParsedDocument } from './parsed-document.ts';
 import { StructuredText } from './structured-text.ts';
 
-/** What begins a definition that gets a section, by its line: functions, classes and their like, of the usual languages. */
+/** Matches the first line of a definition that gets a section: functions, classes and similar, in common languages. */
 const DEFINITION =
   /^(\s*)(?:export\s+|default\s+|public\s+|private\s+|protected\s+|internal\s+|static\s+|final\s+|abstract\s+|async\s+|pub(?:\([^)]*\))?\s+|unsafe\s+|open\s+|override\s+|virtual\s+|inline\s+|const\s+(?=fn))*(?:function\*?|def|class|interface|enum|struct|trait|impl|fn|func|fun|module|namespace|type|object|protocol|extension|record|sub|package)\b\s*(?:\([^)]{0,200}\)\s*)?([\w$:<>.,\s'&]{1,120})/;
-/** Sections nest this deep: a class and its methods. */
+/** How deep sections nest: a class and its methods. */
 const DEEPEST_INDENT = 8;
 
-/** Reads source code: its text as it is, with a section a function or class; by a grammar, or by how lines begin. */
+/**
+ * Reads source code: the unchanged text, with one section per function or class, found by a grammar or by how lines
+ * begin.
+ */
 export async function parseCode(source: string, name: string): Promise<ParsedDocument> {
   const text = new StructuredText();
   const lines = source.replace(/\r\n?/g, '\n').split('\n');
@@ -18,7 +21,7 @@ export async function parseCode(source: string, name: string): Promise<ParsedDoc
   const definitions = (await definitionsIn(lines.join('\n'), name)) ?? definitionsByLine(lines);
   let last = -1;
   for (const definition of definitions) {
-    // Of several in one line, the first holds the others, or is as good as they are.
+    // If several begin in one line, the first contains the others or is as suitable.
     if (definition.line === last) continue;
     last = definition.line;
     const line = startOf(lines, definition.line);
@@ -43,7 +46,7 @@ function definitionsByLine(lines: readonly string[]): Definition[] {
   return found;
 }
 
-/** Where a definition begins with the comments and decorators right above it. */
+/** Where a definition begins, including the comments and decorators directly above it. */
 function startOf(lines: readonly string[], definition: number): number {
   let line = definition;
   while (line > 0 && /^\s*(?:\/\/|\/?\*|#(?!include|define|if|endif)|--|@|;;)/.test(lines[line - 1] ?? ''))

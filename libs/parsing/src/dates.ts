@@ -1,12 +1,12 @@
 /**
- * What files say of when they were made, as instants in UTC. A date without a time is its first moment, a time without a
- * zone is one of UTC, and what is none of the forms below, or no day of the calendar, is none: nothing is guessed.
+ * Parses the dates in files to instants in UTC. A date without a time means its first moment, a time without a zone is
+ * in UTC. Any other form than those below, or an impossible day, gives no date: nothing is guessed.
  */
 
 const MONTHS = 'january february march april may june july august september october november december'.split(
   ' ',
 );
-/** Hours, as RFC 5322 knows them by name; others have meant different things. */
+/** Offsets in hours of the zones that RFC 5322 defines by name; other names are ambiguous. */
 const ZONES: Readonly<Record<string, number>> = {
   z: 0,
   ut: 0,
@@ -22,23 +22,23 @@ const ZONES: Readonly<Record<string, number>> = {
   pst: -8,
 };
 
-/** Longer is no date. */
+/** A longer text is not a date. */
 const MOST_CHARACTERS = 100;
 
-/** `2024-01-31T12:00:00.5+01:00`, and what of it is left when one stops earlier; a space may stand for the T. */
+/** `2024-01-31T12:00:00.5+01:00`, or a prefix of it; a space may replace the T. */
 const ISO =
   /^(\d{4})(?:-(\d\d)(?:-(\d\d)(?:(?:T|t|\s+)(\d\d):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?\s*(z|utc|gmt|[+-]\d\d(?::?\d\d)?)?)?)?)?$/i;
-/** `Fri, 1 Mar 2024 10:00:00 +0100 (CET)`, as messages have it, with the years and zones of old. */
+/** `Fri, 1 Mar 2024 10:00:00 +0100 (CET)`, as in messages, including obsolete years and zones. */
 const MESSAGE =
   /^(?:[a-z]{3,9}\.?,?\s+)?(\d{1,2})[ -]([a-z]{3,9})\.?[ -](\d{4}|\d{2})(?:,?\s+(\d{1,2}):(\d\d)(?::(\d\d))?(?:\s*(?:([+-]\d\d:?\d\d)|([a-z]{1,4})))?)?(?:\s*\([^()]*\))*$/i;
-/** `March 1, 2024`, with a time behind it or not. */
+/** `March 1, 2024`, with or without a time after it. */
 const SPELT =
   /^([a-z]{3,9})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})(?:,?\s+(?:at\s+)?(\d{1,2}):(\d\d)(?::(\d\d))?)?$/i;
-/** `D:20240131120000+01'00'`, and what of it is left when one stops earlier. */
+/** `D:20240131120000+01'00'`, or a prefix of it. */
 const PDF =
   /^(?:D:)?(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(\d\d)?)?)?)?)?(?:(Z)'?(?:00'?(?:00'?)?)?|([+-]\d\d)'?(\d\d)?'?)?$/i;
 
-/** A date as the metadata has it; undefined for what is none. */
+/** A date in the form used in metadata; undefined if the text is not a date. */
 export function instant(given: unknown): string | undefined {
   if (given instanceof Date) return Number.isNaN(given.getTime()) ? undefined : given.toISOString();
   if (typeof given !== 'string' || given.length > MOST_CHARACTERS) return undefined;
@@ -61,7 +61,7 @@ export function instant(given: unknown): string | undefined {
   return momentOf([Number(year), monthOf(month), ...[day, hour, minute, second].map(Number)], 'z');
 }
 
-/** A date as PDF writes it. */
+/** A date in PDF's format. */
 export function pdfInstant(given: string | undefined): string | undefined {
   if (given === undefined || given.length > MOST_CHARACTERS) return undefined;
   const found = PDF.exec(given.trim());
@@ -86,16 +86,16 @@ function momentOf(parts: readonly number[], zone: string): string | undefined {
   const offset = minutesOf(zone);
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
-  // A day that there is not has become another one.
+  // An impossible day has become another one.
   const isDay = date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
   if (!isDay || offset === undefined || year === 0 || hour > 23 || minute > 59 || second > 60)
     return undefined;
-  // A leap second is the last one of its minute.
+  // A leap second counts as the last second of its minute.
   date.setUTCHours(hour, minute - offset, Math.min(second, 59));
   return date.toISOString();
 }
 
-/** East of Greenwich; undefined for a zone that nobody knows. */
+/** The offset east of Greenwich; undefined for an unknown zone. */
 function minutesOf(zone: string): number | undefined {
   const [, sign, hours, minutes = '0'] = /^([+-])(\d\d):?(\d\d)?$/.exec(zone) ?? [];
   if (sign === undefined) {
@@ -106,12 +106,12 @@ function minutesOf(zone: string): number | undefined {
   return (sign === '-' ? -1 : 1) * (60 * Number(hours) + Number(minutes));
 }
 
-/** From 1, also of one that is shortened; 0 for none. */
+/** From 1, also for an abbreviated name; 0 if it is not a month. */
 function monthOf(name: string): number {
   return MONTHS.findIndex((month) => month.startsWith(name.toLowerCase())) + 1;
 }
 
-/** As RFC 5322 reads years of two digits. */
+/** Two-digit years, as RFC 5322 reads them. */
 function fullYear(year: string): number {
   if (year.length > 2) return Number(year);
   return Number(year) + (Number(year) < 50 ? 2000 : 1900);

@@ -1,17 +1,18 @@
 import { fault } from './parsed-document.ts';
 
-/** Looked at for what a text is encoded by. */
+/** The bytes examined to detect a text's encoding. */
 const HEAD_BYTES = 4096;
 const LEAST_PAIRS = 4;
 
-/** Whether bytes are text at all: nothing else has no NULs, but for what its byte order mark says to be UTF-16. */
+/** Whether bytes are text: they contain no NUL, unless a byte order mark declares UTF-16. */
 export function isText(bytes: Uint8Array): boolean {
   return markOf(bytes) !== undefined || !bytes.subarray(0, 64 * 1024).includes(0);
 }
 
 /**
- * Bytes as text: by their byte order mark, by what a page or an XML file says in front, as UTF-8, and where that does not
- * fit as windows-1252, which fits anything. Errors: `document_unreadable` for a declared encoding that there is not.
+ * Decodes bytes to text: by their byte order mark, by the declaration at the start of a page or an XML file, else as
+ * UTF-8, and if that is invalid as windows-1252, which accepts any bytes. Errors: `document_unreadable` for an unknown
+ * declared encoding.
  */
 export function decodedText(bytes: Uint8Array): string {
   const named = markOf(bytes) ?? declaredIn(bytes);
@@ -36,7 +37,7 @@ function markOf(bytes: Uint8Array): string | undefined {
   return first === 0xfe && second === 0xff ? 'utf-16be' : utf16In(bytes);
 }
 
-/** UTF-16 without a mark, of letters that are mostly Latin: every other byte is 0, and the others are ASCII. */
+/** Detects UTF-16 without a byte order mark in mostly Latin text: every other byte is 0, and the others are ASCII. */
 function utf16In(bytes: Uint8Array): string | undefined {
   const pairs = Math.min(bytes.length, HEAD_BYTES) >> 1;
   if (pairs < LEAST_PAIRS) return undefined;
@@ -59,6 +60,6 @@ function declaredIn(bytes: Uint8Array): string | undefined {
     /<meta[^>]{0,200}charset\s*=\s*["']?\s*([\w-]{1,40})/i.exec(head) ??
     /^<\?xml[^>]{0,200}encoding\s*=\s*["']([\w-]{1,40})/i.exec(head);
   const name = said?.[1]?.toLowerCase();
-  // Such a declaration was read as ASCII.
+  // A declaration of UTF-16 is wrong here, because it was itself read as ASCII.
   return name === undefined || name.startsWith('utf-16') || name === 'utf-8' ? undefined : name;
 }

@@ -4,7 +4,7 @@ import { instant } from './dates.ts';
 import { fault, type ParsedDocument } from './parsed-document.ts';
 import { StructuredText } from './structured-text.ts';
 
-/** Reads a message: its text, or its page where it has no text; of attachments, their names. */
+/** Reads a message: its text, or its HTML if it has no text, and the names of its attachments. */
 export async function parseEmail(bytes: Uint8Array): Promise<ParsedDocument> {
   const {
     subject,
@@ -38,7 +38,9 @@ function nameOf({ name, address }: Address): string {
   return address === undefined ? name : name === '' ? address : `${name} <${address}>`;
 }
 
-/** Without what may stand in front: a byte order mark, empty lines, the line that mailboxes put before each message. */
+/**
+ * Removes what may precede a message: a byte order mark, empty lines, the line that mailboxes put before each message.
+ */
 function messageIn(bytes: Uint8Array): Uint8Array {
   const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const head = source.subarray(0, 4096).toString('latin1');

@@ -2,7 +2,10 @@ import { isMainThread } from 'node:worker_threads';
 import { serveParsing } from './parsing-process.ts';
 import type { FromProcess, ToProcess } from './process-messages.ts';
 
-/** The process, but that it ends with a file of these names: before it has it, with it in hand, or once it has answered. */
+/**
+ * The parsing process, except that it exits on files with certain names: before receiving it, while parsing it, or
+ * after answering.
+ */
 const endsWith = (name: string) => (message: ToProcess) => message.file.name === name && process.exit(3);
 
 if (isMainThread) {

@@ -33,7 +33,7 @@ export async function parseEpub(zip: Zip): Promise<ParsedDocument> {
   const text = new StructuredText();
   const chapters = spine.map((id) => paths.get(id)).filter((path) => path !== undefined && zip.has(path));
   const pages = [...paths.values()].filter((path) => /\.x?html?$/i.test(path) && zip.has(path));
-  // A book may name a chapter twice, or as often as it likes; one whose order is lost is read in the order of its list.
+  // A book may list a chapter any number of times. A book without a spine is read in the order of its manifest.
   for (const path of new Set(chapters.length > 0 ? chapters : pages)) {
     if (path !== undefined) writeHtml(withEndTags(await zip.text(path)), text);
   }
@@ -51,7 +51,7 @@ export async function parseEpub(zip: Zip): Promise<ParsedDocument> {
   };
 }
 
-/** A path as it is in the zip; what is no escape after all stays as it is. */
+/** Decodes a path to that in the zip; invalid escapes stay unchanged. */
 function decoded(path: string): string {
   try {
     return decodeURIComponent(path);
@@ -60,7 +60,7 @@ function decoded(path: string): string {
   }
 }
 
-/** What a package document says of when: `dc:date`, of an event or none, and properties of `dcterms`. */
+/** The dates in a package document: `dc:date`, with or without an event, and properties of `dcterms`. */
 function datesIn(source: string): { created: string[]; modified: string[] } {
   const dates: { created: string[]; modified: string[] } = { created: [], modified: [] };
   let list: string[] | undefined;

@@ -2,7 +2,10 @@ import { expect, test } from 'vitest';
 import { pdfOf, word, wordBody, workbook, zipOf } from './made-files.fixture.ts';
 import { parseFile } from './parse.ts';
 
-/** Where each kind of file says of when it is, as docs/documents.md has it; how dates are read is in dates.test.ts. */
+/**
+ * Where each kind of file states its dates, as described in docs/documents.md; dates.test.ts tests how dates are
+ * parsed.
+ */
 const CREATED = '2024-01-31T11:00:00.000Z';
 const MODIFIED = '2024-02-29T23:30:00.000Z';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseFile } from './parse.ts';
 
-/** Files that programs wrote (fixtures/README.md). Their names say nothing here: content does. */
+/** Files written by real programs (fixtures/README.md). They are recognised by content, not by name. */
 const parsed = async (fixture: string) =>
   parseFile({ bytes: await readFile(join(import.meta.dirname, '../fixtures', fixture)), name: 'file' });
 

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from 'vitest';
 import { word, zipOf } from './made-files.fixture.ts';
 import { Parser } from './parser.ts';
 
-/** Files that are made to harm whoever reads them: each fails by itself, with its reason, and the next file is read. */
+/** Malicious files: each one fails alone, with its reason, and the next file is still read. */
 const parser = new Parser(new URL('./parsing.fixture.ts', import.meta.url), { seconds: 20, memoryMB: 700 });
 afterAll(() => parser.close());
 

@@ -3,7 +3,7 @@ import { attribute, elementsIn, textIn, type Element, type Node } from './html-n
 import type { FileMetadata } from './parsed-document.ts';
 import { inline } from './structured-text.ts';
 
-/** How pages call them, in `meta`, the likeliest first. */
+/** The names that pages use in `meta`, the most likely first. */
 const CREATED = [
   'article:published_time',
   'datepublished',
@@ -27,11 +27,11 @@ const MODIFIED = [
 ];
 const PUBLISHED = /(?:^|\s)(?:published|dt-published|entry-date)(?:\s|$)/;
 const UPDATED = /(?:^|\s)(?:updated|dt-updated)(?:\s|$)/;
-/** Of JSON-LD, in characters and in values that are looked at. */
+/** The limits for JSON-LD, in characters and in values examined. */
 const MOST_JSON = 1024 * 1024;
 const MOST_VALUES = 10_000;
 
-/** What a page says of itself; `content` is the part of it that is read. */
+/** A page's metadata; `content` is the part of it that is read. */
 export function pageMetadata(document: Node, content: Node): { title: string; metadata: FileMetadata } {
   const all = elementsIn(document);
   const named = new Map<string, string>();
@@ -66,7 +66,7 @@ export function pageMetadata(document: Node, content: Node): { title: string; me
   };
 }
 
-/** The dates of `time` elements that say what they are of; of one that stands alone in the content, its. */
+/** The dates of `time` elements that state their meaning, or of the only one in the content. */
 function timesIn(content: Node): { published: string[]; updated: string[] } {
   const times = elementsIn(content).filter(({ tagName }) => tagName === 'time');
   const said = (one: Element): string => attribute(one, 'datetime') ?? inline(textIn(one));
@@ -111,7 +111,7 @@ function valueIn(script: Element): unknown[] {
   try {
     return [JSON.parse(source)];
   } catch {
-    // Pages have it wrong often enough.
+    // Pages often contain invalid JSON.
     return [];
   }
 }

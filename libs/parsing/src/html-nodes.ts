@@ -3,16 +3,16 @@ import type { DefaultTreeAdapterTypes } from 'parse5';
 export type Node = DefaultTreeAdapterTypes.Node;
 export type Element = DefaultTreeAdapterTypes.Element;
 
-/** What is no part of a page's text. */
+/** Elements that are not part of a page's text. */
 const UNREAD = new Set(
   'script style template noscript svg math canvas iframe object embed audio video select button input textarea dialog head'.split(
     ' ',
   ),
 );
-/** What stands around a page's text. */
+/** Elements around a page's main text. */
 const AROUND = new Set(['nav', 'aside', 'footer']);
 const AROUND_ROLES = new Set(['navigation', 'banner', 'contentinfo', 'search', 'complementary', 'menu']);
-/** Elements that are a block of their own, or have such in them. */
+/** Elements that are blocks, or contain blocks. */
 export const BLOCKS = new Set(
   'address article aside blockquote body center dd details div dl dt fieldset figcaption figure footer header hgroup html li main nav ol p section summary table tbody td tfoot th thead tr ul hr caption'.split(
     ' ',
@@ -31,7 +31,7 @@ export function isUnread(element: Element): boolean {
   );
 }
 
-/** All elements, in the order of their start tags; without recursion, as pages nest as they like. */
+/** All elements, in the order of their start tags; without recursion, because pages may nest arbitrarily deep. */
 export function elementsIn(root: Node): Element[] {
   const found: Element[] = [];
   const waiting: Node[] = [root];
@@ -44,7 +44,8 @@ export function elementsIn(root: Node): Element[] {
 }
 
 /**
- * XHTML as HTML: there, an element such as `<title/>` ends where it begins, and here all that follows would be in it.
+ * Converts XHTML to HTML: in XHTML an element such as `<title/>` is empty, but an HTML parser would put everything
+ * after it inside it.
  */
 export function withEndTags(source: string): string {
   return source.replace(
@@ -53,7 +54,7 @@ export function withEndTags(source: string): string {
   );
 }
 
-/** The text in a node as it stands; a line end for each block in it. */
+/** The unchanged text in a node, with a line end for each block. */
 export function textIn(node: Node): string {
   const parts: string[] = [];
   const waiting: Node[] = [node];

@@ -16,7 +16,7 @@ import { StructuredText } from './structured-text.ts';
 
 const HEADING = /^h[1-6]$/;
 
-/** Reads a page: what it says itself, without the navigation around it. */
+/** Reads a page's main content, without the navigation around it. */
 export function parseHtml(source: string): ParsedDocument {
   const document = parse(/^\s*<\?xml/.test(source) ? withEndTags(source) : source);
   const text = new StructuredText();
@@ -26,7 +26,7 @@ export function parseHtml(source: string): ParsedDocument {
   return { title: title || text.firstHeading, ...text.finish(), metadata };
 }
 
-/** Writes a fragment, or a page, into a text that has others. */
+/** Writes a fragment, or a page, into an existing text. */
 export function writeHtml(source: string, text: StructuredText): void {
   new PageReading(text).read(parse(source));
 }
@@ -36,7 +36,7 @@ export function textOfHtml(source: string): string {
   return textIn(parseFragment(source));
 }
 
-/** The one element that says to be the content; else the whole page. */
+/** The only element marked as main content; otherwise the whole page. */
 function contentOf(document: Node): Node {
   const all = elementsIn(document);
   const mains = all.filter((one) => one.tagName === 'main' || attribute(one, 'role') === 'main');
@@ -44,11 +44,11 @@ function contentOf(document: Node): Node {
   return (mains.length === 1 ? mains[0] : articles.length === 1 ? articles[0] : undefined) ?? document;
 }
 
-/** A page on its way to text: inline text is collected until a block ends. */
+/** Converts a page to text; inline text is collected until a block ends. */
 class PageReading {
   readonly #text: StructuredText;
   #inline: string[] = [];
-  /** Of the list entry that begins with the next text. */
+  /** The depth of the list item that begins with the next text. */
   #item: { depth: number; mark: string } | undefined;
   #lists: { ordered: boolean; count: number }[] = [];
 
@@ -130,13 +130,13 @@ class PageReading {
   }
 }
 
-/** Whether a table is one of data, and not what a page is laid out by. */
+/** Whether a table contains data, and is not used for layout. */
 function isData(table: Element): boolean {
   const inner = elementsIn(table).slice(1);
   return !inner.some(({ tagName }) => tagName === 'table' || HEADING.test(tagName) || tagName === 'pre');
 }
 
-/** The mark of a link to the heading itself, which many generators put behind it. */
+/** The sign of a link to the heading itself, which many generators append to it. */
 function withoutPilcrow(heading: string): string {
   return heading.replace(/\s*[¶#🔗]\s*$/u, '');
 }

@@ -1,7 +1,7 @@
 import { decodedText, isText } from './decoded-text.ts';
 import { fault } from './parsed-document.ts';
 
-/** What a file is, as its bytes say it; `zip` and `ole` are looked into. */
+/** The kind of a file by its bytes; `zip` and `ole` need a look inside. */
 export type Kind = 'text' | 'markdown' | 'html' | 'code' | 'notebook' | 'pdf' | 'zip' | 'email';
 
 const HEAD_BYTES = 4096;
@@ -10,7 +10,7 @@ const HTML_NAMES = /\.(?:html?|xhtml)$/i;
 const CODE_NAMES =
   /\.(?:[cm]?[jt]sx?|py|pyi|rb|go|rs|java|kt|kts|scala|swift|c|h|cc|cpp|cxx|hpp|hh|cs|php|pl|pm|lua|r|jl|sh|bash|zsh|fish|ps1|sql|ex|exs|erl|hs|ml|mli|clj|dart|groovy|m|mm|zig|nim|vue|svelte|proto|tf|css|scss|less|json|ya?ml|toml|ini|xml|gradle|cmake)$/i;
 
-/** Files of kinds that are told by how they begin, and not read. */
+/** Kinds of files that are recognised by their first bytes, but not read. */
 const UNREAD: readonly [magic: string | RegExp, what: string][] = [
   ['\x89PNG', 'a PNG image'],
   ['\xff\xd8\xff', 'a JPEG image'],
@@ -33,7 +33,7 @@ const UNREAD: readonly [magic: string | RegExp, what: string][] = [
   ['SQLite format 3', 'a database'],
 ];
 
-/** Tells what a file is. Errors: `unsupported_document`, `document_encrypted`. */
+/** Determines the kind of a file. Errors: `unsupported_document`, `document_encrypted`. */
 export function kindOf(bytes: Uint8Array, name: string): Kind {
   const head = Buffer.from(bytes.subarray(0, HEAD_BYTES)).toString('latin1');
   const pdf = head.slice(0, 1024).indexOf('%PDF-');
@@ -43,7 +43,7 @@ export function kindOf(bytes: Uint8Array, name: string): Kind {
   const isPlain = isText(bytes);
   const unread = UNREAD.find(([magic]) => {
     const begins = typeof magic === 'string' ? head.startsWith(magic) : magic.test(head);
-    // Letters may begin a text as well.
+    // These letters may also begin a text.
     return begins && (!isPlain || magic === '{\\rtf' || magic === '%!PS');
   });
   if (unread !== undefined) throw fault('unsupported_document', `the file is ${unread[1]}`);
@@ -63,7 +63,7 @@ function isPage(start: string): boolean {
   return /^<(?:!doctype\s+html|html|head|body)[\s>]/i.test(begun);
 }
 
-/** Two headers that all messages have, among nothing but headers. */
+/** Whether the text begins with headers, including two that every message has. */
 function isEmail(start: string): boolean {
   const [head = ''] = start.split(/\r?\n\r?\n/);
   const lines = head.split(/\r?\n/);
@@ -79,7 +79,7 @@ function looksLikeMarkdown(start: string): boolean {
   return /^#{1,6} \S/m.test(start) && (/^#{1,6} \S.*\n\s*\n/m.test(start) || /^```/m.test(start));
 }
 
-/** Word, Excel and PowerPoint of old, and those of today when they are encrypted, lie in the same kind of file. */
+/** Old Word, Excel and PowerPoint files, and encrypted modern ones, use the same container format. */
 function compoundFault(bytes: Uint8Array): Error {
   const has = (name: string): boolean => Buffer.from(bytes).includes(Buffer.from(name, 'utf16le'));
   if (has('EncryptedPackage'))

@@ -1,19 +1,21 @@
 import type { Block } from '@embedmill/jobs';
 
-/** Characters of a text that are looked at. */
+/** The number of characters examined. */
 const SAMPLE = 4000;
-/** Fewer letters are a name or two, which any language may have. */
+/** Fewer letters may be only a name or two, which can occur in any language. */
 const LEAST_LETTERS = 40;
-/** Of fewer letters, the likeliest language has to be likelier by this: related ones are alike in a sentence. */
+/**
+ * With fewer letters, the most likely language must lead by this margin, because related languages look alike in a
+ * sentence.
+ */
 const MANY_LETTERS = 120;
 const LEAST_LEAD = 0.02;
-/** One says as much as so many letters of an alphabet. */
+/** One such character counts as this many letters of an alphabet. */
 const LETTERS_A_SIGN = 4;
 const SIGN = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/gu;
 
 /**
- * The language that a text is written in, such as `de`, by its letters in groups (eld); undefined where that is not certain.
- * Code is no part of it.
+ * Detects the language of a text, such as `de`, by its letter n-grams (eld); undefined if uncertain. Code is ignored.
  */
 export async function languageOf(text: string, blocks: readonly Block[] = []): Promise<string | undefined> {
   const sample = sampleOf(text, blocks);

@@ -1,8 +1,8 @@
 import { deflateRawSync } from 'node:zlib';
 
-/** Files as programs write them, in short. */
+/** Minimal files like those that programs write. */
 
-/** A zip of these entries; `declared` is what each says to unpack to. */
+/** A zip of these entries; `declared` is the unpacked size that each one claims. */
 export function zipOf(entries: Record<string, Buffer | string>, declared?: number): Buffer {
   const local: Buffer[] = [];
   const central: Buffer[] = [];
@@ -40,7 +40,7 @@ export function zipOf(entries: Record<string, Buffer | string>, declared?: numbe
   return Buffer.concat([...local, directory, end]);
 }
 
-/** A Word document of this XML, and of what else is to be in it. */
+/** A Word document with this XML and these additional entries. */
 export const word = (document: string, others: Record<string, string> = {}): Buffer =>
   zipOf({
     '[Content_Types].xml':
@@ -59,7 +59,7 @@ const WORDS = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/
 export const wordBody = (body: string): string =>
   `<w:document ${WORDS}><w:body>${body}</w:body></w:document>`;
 
-/** A workbook of one sheet, of these rows. */
+/** A workbook with one sheet of these rows. */
 export const workbook = (rows: string, others: Record<string, string> = {}): Buffer =>
   zipOf({
     'xl/workbook.xml': `<workbook ${OFFICE}><sheets><sheet name="Trips" sheetId="1" r:id="r1"/></sheets></workbook>`,
@@ -69,7 +69,7 @@ export const workbook = (rows: string, others: Record<string, string> = {}): Buf
     ...others,
   });
 
-/** A PDF of one line, with what it says of itself. */
+/** A PDF with one line and this metadata. */
 export function pdfOf({ line, info = '', xmp }: { line: string; info?: string; xmp?: string }): Buffer {
   const content = `BT /F1 12 Tf 72 700 Td (${line}) Tj ET`;
   const objects = [

@@ -10,11 +10,11 @@ type Root = ReturnType<typeof fromMarkdown>;
 type Nodes = Root | Root['children'][number];
 type Table = Extract<Nodes, { type: 'table' }>;
 
-/** How generators of sites call them in front matter. */
+/** The names that site generators use in front matter. */
 const CREATED = ['date', 'created', 'published', 'pubdate', 'created_at', 'publishdate'];
 const MODIFIED = ['updated', 'modified', 'lastmod', 'last_modified_at', 'updated_at', 'last_update'];
 
-/** Reads Markdown (CommonMark, GitHub’s tables and lists), with what its front matter says. */
+/** Reads Markdown (CommonMark, GitHub’s tables and lists) with its front matter. */
 export function parseMarkdown(source: string): ParsedDocument {
   const { fields, body } = frontMatterOf(source);
   const text = new StructuredText();
@@ -32,7 +32,7 @@ export function parseMarkdown(source: string): ParsedDocument {
   };
 }
 
-/** Writes Markdown into a text that has others. */
+/** Writes Markdown into an existing text. */
 export function writeMarkdown(source: string, text: StructuredText): void {
   const tree = fromMarkdown(source, { extensions: [gfm()], mdastExtensions: [gfmFromMarkdown()] });
   for (const node of tree.children) writeBlock(node, text, 0);
@@ -79,7 +79,7 @@ function writeTable({ children }: Table, text: StructuredText): void {
   text.endTable();
 }
 
-/** What is read of a node: without marks and addresses. */
+/** The text of a node, without markup and addresses. */
 function inlineText(node: Nodes): string {
   switch (node.type) {
     case 'text':
@@ -98,7 +98,7 @@ function inlineText(node: Nodes): string {
   }
 }
 
-/** The simple fields of a block of YAML, or of TOML, in front. */
+/** The simple fields of a YAML or TOML block at the start. */
 function frontMatterOf(source: string): { fields: Map<string, string>; body: string } {
   const found =
     /^---[ \t]*\r?\n([\s\S]{0,20000}?)\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|$)/.exec(source) ??

@@ -5,11 +5,11 @@ import { StructuredText } from './structured-text.ts';
 interface Cell {
   cell_type?: unknown;
   source?: unknown;
-  /** As notebooks before version 4 call it. */
+  /** The name in notebooks before version 4. */
   input?: unknown;
 }
 
-/** Reads a Jupyter notebook: its text, and its code as code. What the code printed and drew is left out. */
+/** Reads a Jupyter notebook: its text, and its code as code. The code's output is omitted. */
 export function parseNotebook(source: string): ParsedDocument {
   const text = new StructuredText();
   for (const cell of cellsIn(source)) {

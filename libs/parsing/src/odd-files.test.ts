@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { pdfOf, word, wordBody, workbook, zipOf } from './made-files.fixture.ts';
 import { parseFile } from './parse.ts';
 
-/** Files as people have them, and not as their formats would have them. */
+/** Real-world files that deviate from their formats. */
 const parsed = (source: string | Buffer, name = 'file') => parseFile({ bytes: Buffer.from(source), name });
 const textOf = async (source: string | Buffer, name?: string) => (await parsed(source, name)).text;
 const faultOf = (source: string | Buffer, name?: string) =>

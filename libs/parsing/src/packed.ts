@@ -15,7 +15,7 @@ const OPEN_DOCUMENTS: Readonly<Record<string, string>> = {
   spreadsheet: 'ods',
 };
 
-/** Reads what programs pack in a zip: Office, OpenDocument, EPUB. Errors: `ParsingFault`. */
+/** Reads formats that are zip files: Office, OpenDocument, EPUB. Errors: `ParsingFault`. */
 export async function parsePacked(bytes: Uint8Array): Promise<ParsedDocument> {
   const zip = await Zip.open(bytes);
   const mimetype = (await zip.text('mimetype')).trim();
@@ -40,7 +40,7 @@ export async function parsePacked(bytes: Uint8Array): Promise<ParsedDocument> {
   };
 }
 
-/** What a zip is that is read by nobody here, and what to do. */
+/** Names an unsupported zip format, and says what to do. */
 function unreadIn(zip: Zip): string {
   if (zip.has('xl/workbook.bin')) return 'the file is a binary workbook (XLSB); save it as XLSX';
   if (zip.names.some((name) => name.endsWith('.iwa')))

@@ -4,7 +4,7 @@ import { parseFile } from './parse.ts';
 const parsed = (source: string | Uint8Array, name = 'file') =>
   parseFile({ bytes: typeof source === 'string' ? Buffer.from(source) : source, name });
 
-/** What a document's sections say, each by its headings. */
+/** The text of each section of a document, by its headings. */
 async function sectionsOf(source: string, name?: string): Promise<Record<string, string>> {
   const { text, structure } = await parsed(source, name);
   const { sections = [] } = structure;

@@ -9,8 +9,8 @@ import { parseMarkdown } from './markdown.ts';
 import { parseText } from './plain-text.ts';
 
 /**
- * Reads a file as a document: by its content, and by its name where the content cannot say what it is. Errors: those of
- * `ParsingFault`.
+ * Reads a file as a document. Its content determines its kind, or its name if the content is ambiguous. Errors: those
+ * of `ParsingFault`.
  */
 export async function parseFile(file: FileToParse): Promise<ParsedDocument> {
   let parsed: ParsedDocument;
@@ -21,7 +21,7 @@ export async function parseFile(file: FileToParse): Promise<ParsedDocument> {
   }
   if (parsed.text.trim() === '') throw fault('empty_text', 'the file has no text');
   const { text, structure, metadata } = parsed;
-  // What a file says of itself goes before what is guessed.
+  // A file's own metadata takes precedence over guesses.
   if (metadata.type !== 'code') metadata.language ??= await languageOf(text, structure.blocks);
   return parsed;
 }
@@ -47,10 +47,10 @@ async function parsedAs({ bytes, name }: FileToParse): Promise<ParsedDocument> {
   }
 }
 
-/** What parsers throw, by what it means. */
+/** Converts a parser's error to a fault. */
 function asFault(thrown: unknown): EmbedmillError {
   if (thrown instanceof EmbedmillError) return thrown;
-  // Each level of nesting takes some of the stack.
+  // Each level of nesting uses some of the stack.
   if (thrown instanceof RangeError && /call stack/i.test(thrown.message))
     return fault('parsing_limit', 'the file is nested too deeply', thrown);
   return fault(

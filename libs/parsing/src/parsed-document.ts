@@ -1,18 +1,18 @@
 import { EmbedmillError, type DocumentStructure, type ErrorCode } from '@embedmill/jobs';
 
-/** What a file says of itself. */
+/** A file's metadata. */
 export interface FileMetadata {
-  /** What kind of file it is, as `pdf`. */
+  /** The kind of file, such as `pdf`. */
   type: string;
-  /** As the file names it, such as `en` or `de-CH`. */
+  /** As stated in the file, such as `en` or `de-CH`. */
   language?: string | undefined;
   author?: string | undefined;
-  /** Instants in UTC, as dates.ts reads what files say. */
+  /** Instants in UTC, parsed by dates.ts. */
   created?: string | undefined;
   modified?: string | undefined;
-  /** How many it has. */
+  /** The number of pages. */
   pages?: number | undefined;
-  /** Of e-mail. */
+  /** For e-mail. */
   from?: string | undefined;
   to?: string[] | undefined;
 }
@@ -27,11 +27,11 @@ export interface ParsedDocument {
 
 export interface FileToParse {
   bytes: Uint8Array;
-  /** A hint, where the bytes do not say what they are. */
+  /** A hint, for ambiguous bytes. */
   name: string;
 }
 
-/** Why a file cannot be made a document. */
+/** Why a file cannot be converted to a document. */
 export type ParsingFault = Extract<
   ErrorCode,
   | 'document_unreadable'

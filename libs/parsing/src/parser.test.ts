@@ -38,7 +38,7 @@ test('a file that takes too much memory fails by itself', async () => {
   });
 });
 
-/** Its process ends by itself with files of certain names. */
+/** A parser whose process exits on files with certain names. */
 const ENDING = new URL('./ending.fixture.ts', import.meta.url);
 
 test('a process that ends with a file in hand fails that file alone, and says how it ended', async () => {

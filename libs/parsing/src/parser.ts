@@ -4,27 +4,26 @@ import { childEnvironment, EmbedmillError, MOST_FILE_BYTES } from '@embedmill/jo
 import { fault, type FileToParse, type ParsedDocument } from './parsed-document.ts';
 import { USUAL_LIMITS, type FromProcess, type ParsingLimits, type ToProcess } from './process-messages.ts';
 
-/** By the clock, a file may take so many times what it may take of the processor, besides the process's start. */
+/** The wall-clock limit of a file as a multiple of its CPU limit, without the process's start. */
 const PATIENCE = 10;
 const STARTING_SECONDS = 60;
-/** Starts of a process for one file: one may be killed, as by the system, before it has the file. */
+/** The attempts to start a process for one file; the system may kill one before it receives the file. */
 const STARTS = 3;
-/** How V8 says so as it ends a process. */
+/** V8's message when it ends a process for lack of memory. */
 const OUT_OF_MEMORY = 'out of memory';
-/** Of what a process says on its way out, so many characters are kept. */
+/** The number of characters kept of a dying process's output. */
 const MOST_SAID = 16_384;
 
 interface Running {
   child: ChildProcess;
-  /** Resolves to how it ended, as a text. */
+  /** Resolves to a description of how it ended. */
   ended: Promise<string>;
 }
 
 /**
- * Parses files in a process of its own, one after another. The process is started with the first file, kept for those that
- * follow, and killed once what it does is not certain any more: after a file that went beyond a limit or had its thread
- * die. So a file is only ever given to a process that is well, and one that ends with a file ended of that file. `close`
- * ends it.
+ * Parses files one after another in a separate process. The process starts with the first file, is reused for the next
+ * ones, and is killed once its state is uncertain: after a file that exceeded a limit or crashed its thread. So only a
+ * healthy process is given a file, and if it dies, that file is the cause. `close` ends it.
  */
 export class Parser {
   readonly #entry: URL;
@@ -38,7 +37,7 @@ export class Parser {
     this.#limits = limits;
   }
 
-  /** Errors: those of `ParsingFault`, `payload_too_large`; `internal` where no process starts. */
+  /** Errors: those of `ParsingFault`, `payload_too_large`; `internal` if no process starts. */
   parse(file: FileToParse): Promise<ParsedDocument> {
     const parsed = this.#last.then(() => this.#parse(file));
     this.#last = parsed.catch(() => undefined);
@@ -66,7 +65,7 @@ export class Parser {
     throw new EmbedmillError('internal', `the parsing process does not start: ${ended}`);
   }
 
-  /** What a process makes of a file; `unbegun` where it ended before it had the file. */
+  /** The process's result for a file; `unbegun` if it ended before it received the file. */
   async #ask(
     { child, ended }: Running,
     file: FileToParse,
@@ -77,7 +76,7 @@ export class Parser {
       if (message.kind === 'began') hasBegun = true;
       else resolve(message);
     };
-    // For a process whose own guard hangs.
+    // In case the process's own guard hangs.
     const seconds = STARTING_SECONDS + PATIENCE * this.#limits.seconds;
     const isLate = setTimeout(() => {
       const message = `the file was not parsed within ${seconds} s`;
@@ -86,7 +85,7 @@ export class Parser {
     child.on('message', onMessage);
     try {
       const message: ToProcess = { file, limits: this.#limits };
-      // What cannot be sent has nobody to receive it: `ended` says so.
+      // Sending fails only if the process has ended, which `ended` reports.
       child.send(message, () => undefined);
       const answer = await Promise.race([answered, ended]);
       if (typeof answer !== 'string') {
@@ -95,7 +94,7 @@ export class Parser {
       }
       this.close();
       if (!hasBegun) return { kind: 'unbegun', how: answer };
-      // V8 ends the whole process where it can grant a thread no more memory, and does not always have it throw.
+      // If a thread runs out of memory, V8 sometimes ends the whole process instead of throwing in the thread.
       if (answer.includes(OUT_OF_MEMORY))
         throw fault(
           'parsing_limit',

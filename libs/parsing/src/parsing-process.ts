@@ -5,18 +5,18 @@ import type { FileToParse } from './parsed-document.ts';
 import type { FromProcess, ParsingLimits, ToProcess } from './process-messages.ts';
 
 /**
- * The process in which files are parsed (parser.ts starts it). Its main thread only guards: it gives one file at a time to
- * a thread, and says so once that takes more of the processor or of memory than it may, or dies; it ends when nobody is
- * there any more who asked. So a file that keeps its parser busy, or has it crash, ends nothing else. It has a file from
- * `began` to its one answer: what a thread says or does at other times is of no file.
+ * The process in which files are parsed (parser.ts starts it). Its main thread is only a guard: it gives one file at a
+ * time to a worker thread, and reports when the thread exceeds its CPU or memory limit, or dies. The process ends with
+ * its parent. So a file that makes its parser hang or crash affects nothing else. A file is in progress from `began` to
+ * its only answer; whatever a thread reports at other times is not attributed to a file.
  */
 const LOOK_MS = 50;
-/** Of `nice`: whoever waits for an answer goes first. */
+/** The `nice` value: lower priority than work that someone is waiting for. */
 const LOW_PRIORITY = 10;
 const MIB = 1024 * 1024;
 const MICROSECONDS = 1e6;
 
-/** Runs the process, or its thread; to be called by a module that is started as such. */
+/** Runs the process or its thread; called by the module that is started as either. */
 export async function serveParsing(entry: string): Promise<void> {
   if (isMainThread) guard(entry);
   else await work();
@@ -71,8 +71,8 @@ function guard(entry: string): void {
 }
 
 async function work(): Promise<void> {
-  // Libraries leave promises behind that fail later than the one that was waited for: these say nothing new of a file, and
-  // would end the thread with the next one.
+  // Libraries leave promises behind that reject after the awaited one. They say nothing new about the file, and would
+  // end the thread during the next one.
   process.on('unhandledRejection', () => undefined);
   const { parseFile } = await import('./parse.ts');
   parentPort?.on('message', (file: FileToParse) => {

@@ -1,4 +1,4 @@
-/** A run of text on a page, as its position says; `y` grows upwards. */
+/** A run of text on a page with its position; `y` grows upwards. */
 export interface Run {
   text: string;
   x: number;
@@ -7,7 +7,7 @@ export interface Run {
   size: number;
 }
 
-/** Runs that stand in one line, one behind another: of a table, each of its cells by itself. */
+/** Consecutive runs in one line; in a table, each cell is a separate segment. */
 export interface Line {
   cells: string[];
   x: number;
@@ -16,22 +16,22 @@ export interface Line {
   size: number;
 }
 
-/** Runs nearer than this, in sizes of their letters, are one cell. */
+/** Runs nearer than this, as a multiple of the font size, belong to one cell. */
 const CELL_GAP = 1;
-/** And words apart by a space from this on. */
+/** Runs at least this far apart are separated by a space. */
 const WORD_GAP = 0.12;
-/** What of a page’s lines may cross the gap between two columns: titles, wide figures. */
+/** The share of a page’s lines that may cross the gap between two columns, such as titles and wide figures. */
 const MOST_CROSSING = 0.3;
 const LEAST_COLUMN_LINES = 4;
-/** Lines of prose are longer than most cells of tables. */
+/** The minimum length of a line of prose; most table cells are shorter. */
 const LEAST_COLUMN_CHARACTERS = 18;
 
-/** A page's lines in the order in which they are read: column after column, what spans them in its place. Pure. */
+/** A page's lines in reading order: column after column, with spanning lines in between. Pure. */
 export function linesOf(runs: readonly Run[]): Line[] {
   return inColumns(segmentsOf(runs)).flatMap(joinedLines);
 }
 
-/** Runs that touch, as segments of a line; from the top. */
+/** Joins adjacent runs to segments of lines, from the top. */
 function segmentsOf(runs: readonly Run[]): Line[] {
   const sorted = runs.filter(({ text }) => text.trim() !== '').toSorted((a, b) => b.y - a.y || a.x - b.x);
   const rows: Run[][] = [];
@@ -61,7 +61,7 @@ function segmentsOf(runs: readonly Run[]): Line[] {
   });
 }
 
-/** Groups of segments, each read by itself. */
+/** Groups of segments that are read separately. */
 function inColumns(segments: readonly Line[]): Line[][] {
   const gutter = gutterOf(segments);
   if (gutter === undefined) return [[...segments]];
@@ -83,7 +83,7 @@ function inColumns(segments: readonly Line[]): Line[][] {
   return groups;
 }
 
-/** Where the gap between two columns of prose is; undefined where there is none. */
+/** The position of the gap between two columns of prose; undefined if there is none. */
 function gutterOf(segments: readonly Line[]): number | undefined {
   if (segments.length < 2 * LEAST_COLUMN_LINES) return undefined;
   const from = Math.min(...segments.map(({ x }) => x));
@@ -106,7 +106,7 @@ function gutterOf(segments: readonly Line[]): number | undefined {
   return areProse ? at : undefined;
 }
 
-/** Segments of one line put together: a row of cells where there are several. */
+/** Joins the segments of each line; several segments are a row of cells. */
 function joinedLines(segments: readonly Line[]): Line[] {
   const lines: Line[] = [];
   for (const segment of segments) {
@@ -119,7 +119,7 @@ function joinedLines(segments: readonly Line[]): Line[] {
   return lines;
 }
 
-/** Of lines at the tops and bottoms of pages: those that come again and again, page numbers aside. Pure. */
+/** The lines at the top and bottom of pages that repeat, apart from page numbers. Pure. */
 export function repeatedLines(pages: readonly (readonly Line[])[]): ReadonlySet<Line> {
   const margin = (lines: readonly Line[]): Line[] => {
     const sorted = lines.toSorted((a, b) => b.y - a.y);

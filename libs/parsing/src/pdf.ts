@@ -5,19 +5,19 @@ import { linesOf, repeatedLines, type Line, type Run } from './pdf-layout.ts';
 import { inline, StructuredText } from './structured-text.ts';
 
 type Pdf = Awaited<ReturnType<typeof getDocumentProxy>>;
-/** What a PDF says of itself: in its information dictionary, and in XMP, by names in small letters. */
+/** A PDF's metadata: from its information dictionary, and from XMP, by lower-case names. */
 interface Said {
   info: Record<string, unknown>;
   metadata?: { get: (name: string) => unknown } | null;
 }
 
-/** Pages that are read; no document of more is one. */
+/** The maximum number of pages; larger documents are refused. */
 const MOST_PAGES = 5000;
-/** Characters a page below which there are pictures of text, at most. */
+/** Fewer characters per page than this mean scanned pages at most. */
 const LEAST_CHARACTERS = 8;
-/** Letters so much larger than those of the text are a heading. */
+/** Text larger than the body text by this factor is a heading. */
 const HEADING_SIZE = 1.15;
-/** Line spacings so much wider than usual end a paragraph. */
+/** Line spacing wider than usual by this factor ends a paragraph. */
 const PARAGRAPH_GAP = 1.35;
 const MOST_HEADING_CHARACTERS = 160;
 
@@ -63,7 +63,7 @@ async function read(pdf: Pdf): Promise<ParsedDocument> {
   new PdfReading(text, pages, await outlineOf(pdf)).write();
   const { info, metadata } = (await pdf.getMetadata().catch(() => ({ info: {} }))) as Said;
   const said = (field: string): string | undefined => words(info[field]);
-  /** The same in XMP, which later writers have in its place. */
+  /** The same in XMP, which newer programs use instead. */
   const saidInXmp = (field: string): string | undefined => words([metadata?.get(field)].flat().join(', '));
   return {
     title: said('Title') ?? saidInXmp('dc:title') ?? text.firstHeading,
@@ -91,7 +91,7 @@ function runOf({
   height: number;
 }): Run {
   const [, , c = 0, d = 0, x = 0, y = 0] = transform;
-  // Letters that are one glyph in print.
+  // Ligatures.
   const text = str.replace(/[\ufb00-\ufb06]/g, (one) => one.normalize('NFKC'));
   return { text, x, y, width, size: Math.hypot(c, d) || height || 1 };
 }
@@ -100,7 +100,7 @@ function words(given: unknown): string | undefined {
   return typeof given === 'string' ? inline(given) || undefined : undefined;
 }
 
-/** The bookmarks' titles, with how deep they stand. */
+/** The bookmarks' titles, with their depth. */
 async function outlineOf(pdf: Pdf): Promise<Map<string, number>> {
   const levels = new Map<string, number>();
   const waiting = ((await pdf.getOutline().catch(() => null)) ?? []).map((node) => ({ node, level: 1 }));
@@ -112,12 +112,12 @@ async function outlineOf(pdf: Pdf): Promise<Map<string, number>> {
   return levels;
 }
 
-/** Lines on their way to paragraphs, headings and tables. */
+/** Converts lines to paragraphs, headings and tables. */
 class PdfReading {
   readonly #text: StructuredText;
   readonly #pages: readonly Line[][];
   readonly #outline: ReadonlyMap<string, number>;
-  /** Of letters, the one that most of the text has. */
+  /** The font size of most of the text. */
   readonly #size: number;
   /** The sizes of headings, the largest first. */
   readonly #headingSizes: number[];
@@ -143,7 +143,7 @@ class PdfReading {
     const repeated = repeatedLines(this.#pages);
     for (const [n, all] of this.#pages.entries()) {
       const lines = all.filter((line) => !repeated.has(line));
-      // A paragraph may go on where the page ends.
+      // A paragraph may continue on the next page.
       if (!this.#goesOn(lines[0])) this.#flush();
       if (this.#paragraph === '') this.#text.page(n + 1);
       else this.#text.pageWithin(n + 1, inline(this.#paragraph).length);
@@ -166,7 +166,7 @@ class PdfReading {
       this.#text.heading(level, words);
       return;
     }
-    // A single line of several cells is a line with a wide gap in it.
+    // A single line with several cells is only a line with a wide gap.
     const isRow =
       line.cells.length > 1 && [before, after].some((one) => one !== undefined && one.cells.length > 1);
     if (isRow) {
@@ -196,7 +196,7 @@ class PdfReading {
   }
 }
 
-/** With a word put together that a line's end parts. */
+/** Rejoins a word that is hyphenated at the line's end. */
 function joinedWords(text: string, next: string): string {
   if (text === '') return next;
   return /\p{Ll}[-\xad\u2010]$/u.test(text) && /^\p{Ll}/u.test(next)
@@ -204,7 +204,7 @@ function joinedWords(text: string, next: string): string {
     : `${text} ${next}`;
 }
 
-/** Between lines, mostly. */
+/** The most frequent distance between lines. */
 function usualSpacing(lines: readonly Line[]): number {
   const gaps = lines
     .flatMap(({ y }, n) => (n === 0 ? [] : (lines[n - 1]?.y ?? y) - y))

@@ -1,7 +1,7 @@
 import type { ParsedDocument } from './parsed-document.ts';
 import { StructuredText } from './structured-text.ts';
 
-/** Reads a text as it is; form feeds end its pages. */
+/** Reads a text unchanged; form feeds separate its pages. */
 export function parseText(source: string): ParsedDocument {
   const text = new StructuredText();
   const pages = source.split('\f');

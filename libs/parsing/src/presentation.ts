@@ -5,7 +5,7 @@ import type { Zip } from './zip.ts';
 
 const MOST_TITLE_CHARACTERS = 120;
 
-/** Reads a PowerPoint presentation: a page a slide, its title as heading, tables as rows. */
+/** Reads a PowerPoint presentation: each slide is a page with its title as heading, tables as rows. */
 export async function parsePresentation(zip: Zip): Promise<ParsedDocument> {
   const relations = relationsIn(await zip.text('ppt/_rels/presentation.xml.rels'), 'ppt/');
   const slides: string[] = [];
@@ -25,7 +25,7 @@ export async function parsePresentation(zip: Zip): Promise<ParsedDocument> {
 
 function writeSlide(source: string, text: StructuredText): void {
   if (source === '') return;
-  /** Titles stand anywhere in a slide's XML, and are read first. */
+  /** A title may be anywhere in a slide's XML, and is read first. */
   const titles: string[] = [];
   const blocks: { cells?: string[]; words?: string; level: number }[] = [];
   let isTitle = false;
@@ -60,7 +60,7 @@ function writeSlide(source: string, text: StructuredText): void {
       if (isText) words.push(some);
     },
   });
-  // A slide without a title is called by what stands first on it.
+  // A slide without a title is named by its first text.
   const [first] = blocks;
   const isShort = first?.words !== undefined && first.words.length <= MOST_TITLE_CHARACTERS;
   if (titles.length === 0 && isShort) titles.push(blocks.shift()?.words ?? '');

@@ -1,24 +1,24 @@
 import type { FileToParse, ParsedDocument, ParsingFault } from './parsed-document.ts';
 
-/** What one file may take. */
+/** The limits for one file. */
 export interface ParsingLimits {
-  /** Of the processor: the process waits for others, so by the clock a file may take far longer on a busy machine. */
+  /** CPU time; on a busy machine, a file may take far longer by the clock. */
   seconds: number;
-  /** Of the whole process. */
+  /** The memory of the whole process. */
   memoryMB: number;
 }
 
 export const USUAL_LIMITS: ParsingLimits = { seconds: 30, memoryMB: 1024 };
 
-/** What the process is told: its limits, with each file. */
+/** The message to the process: a file, and its limits. */
 export interface ToProcess {
   file: FileToParse;
   limits: ParsingLimits;
 }
 
 /**
- * What it says of a file: first that it has it, then what came of it. After a `last` answer the process is not to be used
- * any more: the thread in it has died, or is busy with that file still.
+ * The process's messages about a file: first that it has received it, then the result. After a `last` answer the
+ * process must not be used again, because its thread has died or is still busy with that file.
  */
 export type FromProcess =
   | { kind: 'began' }

@@ -9,10 +9,10 @@ import {
 } from '@embedmill/jobs';
 import { fault } from './parsed-document.ts';
 
-/** Of one document; more would be no line that is read. */
+/** The maximum length of one document's text; a longer line would not be read. */
 const MOST_CHARACTERS = 8 * 1024 * 1024;
 const MOST_LEVELS = 6;
-/** Control characters, but for white space. */
+/** Control characters, except white space. */
 const CONTROLS = /[^\P{Cc}\t\n\f\r]/gu;
 
 interface Heading {
@@ -22,8 +22,8 @@ interface Heading {
 }
 
 /**
- * A text as it is written by a parser, block after block, with where its sections, pages, tables and code are. Blocks are
- * apart by an empty line; rows of a table and items of a list by a line end.
+ * A text that a parser writes block by block, with the positions of its sections, pages, tables and code. Blocks are
+ * separated by an empty line; rows of a table and items of a list by a line end.
  */
 export class StructuredText {
   readonly #parts: string[] = [];
@@ -45,7 +45,7 @@ export class StructuredText {
     this.#headings.push({ start, level, text: line.slice(0, MOST_HEADING_CHARACTERS).toWellFormed() });
   }
 
-  /** A section that begins with what is written next, and whose heading is no line of the text. */
+  /** A section that begins with the next block, and whose heading is not part of the text. */
   section(level: number, heading: string): void {
     const text = inline(heading).slice(0, MOST_HEADING_CHARACTERS).toWellFormed();
     const start = this.#length === 0 ? 0 : this.#length + 2;
@@ -54,13 +54,13 @@ export class StructuredText {
     this.endTable();
   }
 
-  /** Prose: its white space says nothing. */
+  /** Prose, whose white space is not significant. */
   paragraph(text: string): void {
     const line = inline(text);
     if (line !== '') this.#write(line, 'block');
   }
 
-  /** Text whose lines are as they are to be. */
+  /** Preformatted text. */
   lines(text: string): void {
     const trimmed = clean(text)
       .replace(/^\s*\n/, '')
@@ -68,13 +68,13 @@ export class StructuredText {
     if (trimmed !== '') this.#write(trimmed, 'block');
   }
 
-  /** An entry of a list, from depth 0. */
+  /** A list item, from depth 0. */
   item(text: string, depth = 0, mark = '-'): void {
     const line = inline(text);
     if (line !== '') this.#write(`${'  '.repeat(Math.min(depth, 8))}${mark} ${line}`, 'item');
   }
 
-  /** A row of a table; rows that follow one another are one table. */
+  /** A row of a table; consecutive rows are one table. */
   row(cells: readonly string[]): void {
     const line = cells.map(inline).join(' | ');
     if (line.replaceAll('|', '').trim() === '') return;
@@ -85,7 +85,7 @@ export class StructuredText {
     else this.#blocks.push({ start, end: this.#length, kind: 'table' });
   }
 
-  /** What follows in rows is another table. */
+  /** Makes the next rows a new table. */
   endTable(): void {
     if (this.#last === 'row') this.#last = 'block';
   }
@@ -99,7 +99,7 @@ export class StructuredText {
     this.#blocks.push({ start, end: this.#length, kind: 'code' });
   }
 
-  /** What follows is on this page. */
+  /** Begins this page. */
   page(number: number): void {
     const start = this.#length === 0 ? 0 : this.#length + 2;
     if (this.#pages.at(-1)?.start === start) this.#pages.pop();
@@ -107,13 +107,13 @@ export class StructuredText {
     this.endTable();
   }
 
-  /** As `page`, of one that begins after so many characters of the block that is written next. */
+  /** Like `page`, but the page begins after this many characters of the next block. */
   pageWithin(number: number, characters: number): void {
     const start = (this.#length === 0 ? 0 : this.#length + 2) + characters;
     if (this.#pages.length < MOST_PAGES) this.#pages.push({ start, number });
   }
 
-  /** The first heading, where nothing stands in front of it: most documents are called so. */
+  /** The first heading if nothing precedes it, which is the title of most documents. */
   get firstHeading(): string | undefined {
     const [first] = this.#headings;
     return first?.start === 0 ? first.text : undefined;
@@ -146,7 +146,7 @@ export class StructuredText {
   }
 }
 
-/** Text in a line of its own, its white space as one space. */
+/** Text on its own line, with white space collapsed. */
 export function inline(text: string): string {
   return clean(text).replace(/\s+/g, ' ').trim();
 }
@@ -155,7 +155,7 @@ function clean(text: string): string {
   return text.replace(/\r\n?/g, '\n').replace(CONTROLS, '').replaceAll('\xad', '');
 }
 
-/** With the headings of lower levels left out where there are too many sections. */
+/** Drops the lowest heading levels if there are too many sections. */
 function sectionsOf(headings: readonly Heading[]): NonNullable<DocumentStructure['sections']> {
   let deepest = MOST_LEVELS;
   let kept = headings.slice();

@@ -1,6 +1,6 @@
 import { readXml } from './xml.ts';
 
-/** Formats of dates and times that every workbook has, by their ids (ECMA-376, 18.8.30), those of East Asia among them. */
+/** The ids of the built-in date and time formats (ECMA-376, 18.8.30), including those of East Asia. */
 const BUILT_IN: readonly (readonly [from: number, to: number])[] = [
   [14, 22],
   [27, 36],
@@ -9,15 +9,15 @@ const BUILT_IN: readonly (readonly [from: number, to: number])[] = [
   [50, 58],
 ];
 const DAY_MS = 86_400_000;
-/** Day 0 of workbooks, of Windows and of old Macs. */
+/** Day 0 of workbooks from Windows and from old Macs. */
 const EPOCH = Date.UTC(1899, 11, 30);
 const EPOCH_1904 = Date.UTC(1904, 0, 1);
-/** Day 60 is 29 February 1900, which there was not. */
+/** Day 60 is 29 February 1900, which did not exist. */
 const FIRST_RIGHT_DAY = 61;
 /** 31 December 9999. */
 const LAST_DAY = 2_958_465;
 
-/** The styles of cells whose numbers are dates, or times. */
+/** The cell styles whose numbers are dates or times. */
 export function dateStylesIn(source: string): ReadonlySet<number> {
   const formats = new Set<number>(
     BUILT_IN.flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, n) => from + n)),
@@ -43,14 +43,17 @@ export function dateStylesIn(source: string): ReadonlySet<number> {
   return styles;
 }
 
-/** Whether a format has parts of a date: not one of durations, whose hours are in brackets. */
+/** Whether a format has parts of a date; durations, whose hours are in brackets, do not count. */
 function isDateFormat(code: string): boolean {
   const [first = ''] = code.replace(/"[^"]*"|\\.|_./g, '').split(';');
   if (/\[(?:h+|m+|s+)\]/i.test(first)) return false;
   return /[ymdhs]/i.test(first.replace(/\[[^\]]*\]/g, '').replace(/general/gi, ''));
 }
 
-/** A day's number, its fraction the time of day, as `2024-01-31 12:30`; a number that is no day stays as it is. */
+/**
+ * Formats a day's number, whose fraction is the time of day, as `2024-01-31 12:30`; a number outside the range stays
+ * unchanged.
+ */
 export function shownDate(value: string, is1904: boolean): string {
   const number = Number(value);
   if (value.trim() === '' || !(number >= 0) || number > LAST_DAY + 1) return value;

@@ -4,19 +4,19 @@ import { readXml, relationsIn } from './xml.ts';
 import { dateStylesIn, shownDate } from './workbook-dates.ts';
 import type { Zip } from './zip.ts';
 
-/** Of a sheet; a larger one is data, and better submitted as CSV. */
+/** The maximum number of cells of a sheet; a larger one is data that is better submitted as CSV. */
 const MOST_ROWS = 100_000;
-/** Empty cells between two that are not; a cell far out stands by itself. */
+/** The maximum number of empty cells written between two others; a cell further away is written on its own. */
 const MOST_EMPTY = 64;
 
-/** What cells are read by. */
+/** The shared data needed to read cells. */
 interface Workbook {
   shared: readonly string[];
   dateStyles: ReadonlySet<number>;
   is1904: boolean;
 }
 
-/** Reads an Excel workbook: a section a sheet, its rows as a table. */
+/** Reads an Excel workbook: one section per sheet, with its rows as a table. */
 export async function parseWorkbook(zip: Zip): Promise<ParsedDocument> {
   const relations = relationsIn(await zip.text('xl/_rels/workbook.xml.rels'), 'xl/');
   const sheets: { name: string; path: string }[] = [];
@@ -77,7 +77,7 @@ function writeSheet(source: string, workbook: Workbook, text: StructuredText): v
           break;
         case 'c': {
           cell = { kind: t, style: Number(s) };
-          // Empty cells are left out of the file.
+          // Files omit empty cells.
           const place = columnOf(r) ?? column + 1;
           const skipped = Math.min(Math.max(0, place - column - 1), MOST_EMPTY);
           for (let n = 0; n < skipped; n += 1) cells.push('');
@@ -122,14 +122,14 @@ function shown(
   return isNumber && dateStyles.has(style) ? shownDate(value, is1904) : value;
 }
 
-/** Of `C7`, 3. */
+/** The column number: 3 for `C7`. */
 function columnOf(reference: string): number | undefined {
   const [, letters] = /^([A-Z]{1,3})\d+$/.exec(reference) ?? [];
   if (letters === undefined) return undefined;
   return [...letters].reduce((sum, letter) => 26 * sum + letter.charCodeAt(0) - 64, 0);
 }
 
-/** Some programs write all names of elements with a prefix. */
+/** Removes the prefix that some programs give all element names. */
 function local(name: string): string {
   return name.slice(name.indexOf(':') + 1);
 }

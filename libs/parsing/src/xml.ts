@@ -1,7 +1,7 @@
 import { SaxesParser } from 'saxes';
 import { fault } from './parsed-document.ts';
 
-/** Deeper is no document of any program. */
+/** No program writes documents that nest deeper. */
 const MOST_DEPTH = 1000;
 
 export interface XmlReading {
@@ -11,8 +11,9 @@ export interface XmlReading {
 }
 
 /**
- * Reads XML, element by element. Entities are XML's own five and characters by number: what a DOCTYPE declares is not
- * looked at, so nothing is fetched and nothing grows. Errors: `document_unreadable`, `parsing_limit`.
+ * Reads XML element by element. Only XML's five predefined entities and character references are resolved. A DOCTYPE's
+ * declarations are ignored, so nothing is fetched (XXE) and nothing expands. Errors: `document_unreadable`,
+ * `parsing_limit`.
  */
 export function readXml(source: string, { open, close, text }: XmlReading): void {
   const parser = new SaxesParser();
@@ -70,7 +71,7 @@ export function relationsIn(source: string, folder: string): Map<string, string>
   return targets;
 }
 
-/** A path in a zip, from the folder of what names it. */
+/** Resolves a path in a zip relative to the folder of the file that refers to it. */
 export function resolved(target: string, folder: string): string {
   return new URL(target, `zip:///${folder}`).pathname.slice(1);
 }

@@ -3,10 +3,10 @@ import { fault } from './parsed-document.ts';
 
 const MOST_ENTRIES = 10_000;
 const MIB = 1024 * 1024;
-/** Of all that is read of one file. */
+/** The limit for everything read from one file. */
 const MOST_BYTES = 256 * MIB;
 
-/** A zip whose entries are read by their names, within bounds, whatever it says of itself. */
+/** A zip whose entries are read by name, within limits, whatever sizes it claims. */
 export class Zip {
   readonly #file: ZipFile;
   readonly #entries = new Map<string, Entry>();
@@ -55,7 +55,7 @@ export class Zip {
     return this.#entries.has(name);
   }
 
-  /** An entry as text; empty where there is none. */
+  /** An entry as text; empty if there is none. */
   async text(name: string): Promise<string> {
     const bytes = await this.bytes(name);
     return bytes === undefined ? '' : new TextDecoder().decode(bytes);

@@ -9,11 +9,11 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** A real PostgreSQL of a test's own, on a unix socket in a temporary folder. */
+/** A real PostgreSQL server for one test, on a Unix socket in a temporary folder. */
 export interface TestPostgres {
-  /** As QUEUE_URL has it. */
+  /** A value for QUEUE_URL. */
   url: string;
-  /** Stops it as a crash would, and leaves its files. */
+  /** Stops it like a crash, and keeps its files. */
   kill(): Promise<void>;
   /** Starts it again on the same files. */
   start(): Promise<void>;
@@ -23,7 +23,7 @@ export interface TestPostgres {
 const PROGRAMS = programFolder();
 const ACCOUNT = unprivilegedAccount();
 
-/** Why there can be no PostgreSQL here; undefined where there can. */
+/** Why PostgreSQL cannot run here; undefined if it can. */
 export const missingPostgres: string | undefined =
   PROGRAMS === undefined
     ? 'no PostgreSQL here'
@@ -41,7 +41,7 @@ export async function startTestPostgres(): Promise<TestPostgres> {
   const kill = async (): Promise<void> => {
     if (server === undefined) return;
     const ended = server.exitCode ?? server.signalCode;
-    // The postmaster takes its children with it, at once.
+    // The postmaster immediately takes its children with it.
     server.kill('SIGQUIT');
     if (ended === null) await once(server, 'exit');
     server = undefined;
@@ -84,7 +84,7 @@ export async function startTestPostgres(): Promise<TestPostgres> {
   }
 }
 
-/** Debian keeps the server's programs out of the PATH, by version. */
+/** Debian installs the server's programs outside the PATH, by version. */
 function programFolder(): string | undefined {
   const debian = '/usr/lib/postgresql';
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
@@ -96,7 +96,7 @@ function programFolder(): string | undefined {
   return folders.find((folder) => needed.every((name) => existsSync(join(folder, name))));
 }
 
-/** Whom PostgreSQL may run as: who runs this, or the user of its package where that is root. */
+/** The user to run PostgreSQL as: the current one, or the package's user if that is root. */
 function unprivilegedAccount(): 'own' | { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return 'own';
   const accounts = existsSync('/etc/passwd') ? readPasswd() : [];

@@ -1,6 +1,6 @@
-/** What a tensor held while texts ran through the model: enough to choose how its numbers are rounded. */
+/** Statistics of a tensor's values while texts ran through the model: enough to choose its quantization. */
 
-/** Rows that are kept of a tensor, at most: what is clipped is judged by them. */
+/** The maximum number of rows kept of a tensor, by which clipping is judged. */
 const MOST_SAMPLES = 512;
 
 export class Activations {
@@ -11,7 +11,7 @@ export class Activations {
   readonly #squares: Float64Array;
   #rows = 0;
   readonly #samples: Float32Array[] = [];
-  /** Every so many rows one is a sample; doubled whenever there are too many. */
+  /** The sampling interval in rows; doubled whenever there are too many samples. */
   #stride = 1;
 
   constructor(width: number) {
@@ -22,7 +22,7 @@ export class Activations {
     this.#squares = new Float64Array(width);
   }
 
-  /** Rows of the tensor, one behind the other. */
+  /** Rows of the tensor, concatenated. */
   add(rows: Float32Array): void {
     const { width, least, most } = this;
     for (let from = 0; from < rows.length; from += width) {

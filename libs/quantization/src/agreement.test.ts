@@ -22,7 +22,7 @@ test('cosines are of each text’s own two vectors', () => {
 
 test('nearest texts that change places are counted', () => {
   const near = Array.from({ length: 11 }, (_, n) => n);
-  // The last is at the other end of the second: it is none of anybody’s ten, and then one of each one’s.
+  // The last vector is at the opposite end in the second model: it is in nobody’s ten nearest, and then in everybody’s.
   const { sameNearest } = agreementOf(circle([...near, 180]), circle([...near.slice(0, 10), 180, 5.5]), 2);
   expect(sameNearest).toBeLessThan(1);
   expect(sameNearest).toBeGreaterThan(0.8);

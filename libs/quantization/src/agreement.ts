@@ -1,10 +1,10 @@
-/** How far two models agree on the same texts: rows of vectors of length 1. */
+/** How far two models agree on the same texts, given as rows of normalised vectors. */
 
 export interface Agreement {
-  /** Of each text's two vectors. */
+  /** The cosine similarities of each text's two vectors. */
   leastCosine: number;
   meanCosine: number;
-  /** Of each text's ten nearest others, how many are the same, as a part of ten. */
+  /** The average overlap of each text's ten nearest neighbours, as a share of ten. */
   sameNearest: number;
 }
 

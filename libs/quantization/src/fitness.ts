@@ -5,10 +5,10 @@ import { TensorProto_DataType, type GraphProto } from './onnx_pb.js';
 
 const INTEGER_OPERATORS =
   /^(?:Dynamic)?QuantizeLinear$|^DequantizeLinear$|MatMulInteger|^QLinear|^QGemm$|^QAttention$|NBits$|BlockQuantized$/;
-/** Keys and values of tokens that a decoder has read before. */
+/** Inputs for a decoder's cached keys and values. */
 const PAST = /^past[_.]/;
 
-/** Throws a RangeError with what is against it. */
+/** Throws a RangeError with the reason why not. */
 export function assertQuantizable(graph: GraphProto, sites: readonly Site[]): void {
   const reason = reasonAgainst(graph, sites);
   if (reason !== undefined) throw new RangeError(reason);

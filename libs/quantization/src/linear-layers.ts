@@ -1,28 +1,28 @@
-/** Which parts of a graph are linear layers: products with a constant matrix, and the bias that is added. */
+/** Finds a graph's linear layers: products with a constant matrix, and the bias added to them. */
 import { FLOAT, type Constants } from './onnx-model.ts';
 import type { GraphProto, NodeProto } from './onnx_pb.js';
 
 export interface LinearLayer {
   node: NodeProto;
-  /** The constant matrix, [inputs, outputs], or turned. */
+  /** The constant matrix, [inputs, outputs], or transposed. */
   weights: string;
   isTurned: boolean;
   inputs: number;
   outputs: number;
   bias: string | undefined;
-  /** The node that adds the bias; it goes with the layer. */
+  /** The node that adds the bias, which is replaced together with the layer. */
   biasNode: NodeProto | undefined;
-  /** What the layer gives, with its bias. */
+  /** The layer's output, including its bias. */
   output: string;
 }
 
-/** A tensor that is quantized, and the layers that read it. */
+/** A tensor to quantize, and the layers that read it. */
 export interface Site {
   input: string;
   layers: LinearLayer[];
 }
 
-/** The linear layers of a graph by what they read, in the graph's order. */
+/** The linear layers of a graph, grouped by their input, in the graph's order. */
 export function linearSites(graph: GraphProto, constants: Constants): Site[] {
   const sites = new Map<string, Site>();
   const readers = readersOf(graph);
@@ -66,7 +66,7 @@ function linearLayer(node: NodeProto, constants: Constants): LinearLayer | undef
   }
 }
 
-/** With the constant that the one reader of its product adds. */
+/** Adds the bias, if the product's only reader adds a constant. */
 function withAddedBias(
   layer: LinearLayer,
   {

@@ -1,4 +1,4 @@
-/** ONNX files, whole: read, looked up and written. */
+/** Reads, queries and writes complete ONNX files. */
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import {
   ModelProtoSchema,
@@ -16,10 +16,10 @@ import {
 export const MICROSOFT = 'com.microsoft';
 export const { FLOAT, INT8, UINT8 } = TensorProto_DataType;
 
-/** Bytes of a file beside the model, where its weights may be. */
+/** Reads bytes of a file next to the model, which may hold its weights. */
 export type ReadExternal = (location: string, offset: number, length: number | undefined) => Uint8Array;
 
-/** A model and its graph. Throws a SyntaxError where the bytes are none. */
+/** A model and its graph. Throws a SyntaxError if the bytes are not a model. */
 export function readModel(bytes: Uint8Array): { model: ModelProto; graph: GraphProto } {
   let model: ModelProto;
   try {
@@ -57,13 +57,13 @@ export class Constants {
     }
   }
 
-  /** A tensor's shape and kind of number; undefined for what is none of the constants. */
+  /** A tensor's shape and element type; undefined if it is not a constant. */
   shapeOf(name: string | undefined): { dims: number[]; element: number } | undefined {
     const tensor = this.#tensors.get(name ?? '');
     return tensor && { dims: tensor.dims.map(Number), element: tensor.dataType };
   }
 
-  /** Throws a RangeError for what is no float32 tensor. */
+  /** Throws a RangeError if it is not a float32 tensor. */
   floats(name: string): Constant {
     const tensor = this.#tensors.get(name);
     if (tensor?.dataType !== FLOAT) throw new RangeError(`${name} is not a float32 constant`);
@@ -73,7 +73,7 @@ export class Constants {
       tensor.dataLocation === TensorProto_DataLocation.EXTERNAL
         ? this.#externalBytes(tensor)
         : tensor.rawData;
-    // Copied, as nothing says that it begins at a multiple of four bytes.
+    // Copied, because it may not begin at a multiple of four bytes.
     return { dims, floats: new Float32Array(Uint8Array.from(raw).buffer) };
   }
 
@@ -87,7 +87,7 @@ export class Constants {
     );
   }
 
-  /** External data in the model itself, so that one file has everything. */
+  /** Moves external data into the model, so that one file has everything. */
   takeIn(graph: GraphProto): void {
     for (const tensor of graph.initializer) {
       if (tensor.dataLocation !== TensorProto_DataLocation.EXTERNAL) continue;
@@ -107,7 +107,7 @@ export function nodeOf(
   return create(NodeProtoSchema, { opType, input, output: [output], name: output, domain });
 }
 
-/** A tensor of its numbers' own kind. */
+/** A tensor with the element type of its array. */
 export function tensorOf(
   name: string,
   dims: readonly number[],

@@ -1,10 +1,10 @@
 /**
- * A static int8 version of an encoder, of its float32 ONNX file and texts that run through it. What a text's numbers are
- * rounded to depends on nothing but the model, so that its vector is the same alone and in any batch.
+ * Static int8 quantization of an encoder, from its float32 ONNX file and calibration texts. How a text's numbers are
+ * rounded depends only on the model, so its vector is the same alone and in any batch.
  *
- * The steps: (1) the float32 graph runs over the texts and shows what its linear layers read; (2) scales and ranges of
- * each are chosen (`rounding.ts`), and what rounding takes from the mean of its products goes to its bias; (3) the graph is
- * written with integers in place of its linear layers and large tables (`quantized-graph.ts`).
+ * The steps: (1) the float32 graph runs over the texts, and the inputs of its linear layers are recorded; (2) each
+ * layer's scales and ranges are chosen (`rounding.ts`), and its bias is corrected by the mean error of rounding; (3)
+ * the graph is written with integers for its linear layers and large tables (`quantized-graph.ts`).
  */
 import { create } from '@bufbuild/protobuf';
 import { Activations } from './activations.ts';
@@ -15,10 +15,10 @@ import { ValueInfoProtoSchema, type ModelProto } from './onnx_pb.js';
 import { layerBias, quantizedModel, type FittedSite } from './quantized-graph.ts';
 import { correctBias, fit, sampledMeans, type Matrix } from './rounding.ts';
 
-/** Hands over rows of a tensor of some batch, one a real token (or one a text, where the tensor has that). */
+/** Receives rows of a tensor from a batch, one per real token (or one per text, if the tensor has such rows). */
 export type TakeRows = (tensor: string, rows: Float32Array, width: number) => void;
 
-/** Runs a model over the texts of the calibration, and hands over what some of its tensors hold. */
+/** Runs a model over the calibration texts, and passes on the values of some of its tensors. */
 export type RunTexts = (model: Uint8Array, tensors: readonly string[], take: TakeRows) => Promise<void>;
 
 export type Stage = { kind: 'observing' } | { kind: 'fitting'; layers: number };
@@ -34,7 +34,10 @@ export interface QuantizedModel {
   layers: number;
 }
 
-/** Throws a SyntaxError for what is no ONNX file, a RangeError that says why where a model cannot be quantized. */
+/**
+ * Throws a SyntaxError if the file is not an ONNX file, and a RangeError with the reason if the model cannot be
+ * quantized.
+ */
 export async function quantizeModel(
   bytes: Uint8Array,
   { run, external, onStage }: QuantizeOptions,
@@ -66,7 +69,7 @@ export async function quantizeModel(
       if (matrix !== undefined && rounded !== undefined) correctBias(bias, { matrix, rounded, sampled });
     }
     fitted.push({ site, fit: chosen, biases });
-    // What was seen of it is large, and has served.
+    // Frees the recorded rows, which are large and no longer needed.
     observed.delete(site.input);
   }
 

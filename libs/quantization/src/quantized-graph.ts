@@ -16,14 +16,14 @@ import { roundRows, type Fit } from './rounding.ts';
 export interface FittedSite {
   site: Site;
   fit: Fit;
-  /** Of each layer. */
+  /** The chosen rounding of each layer. */
   biases: Float32Array[];
 }
 
-/** Rows that make a table worth its look-ups; positions and segments have fewer. */
+/** The minimum number of rows for which quantizing a table is worthwhile; position and segment tables have fewer. */
 const LARGE_TABLE = 1024;
 
-/** The same model with its layers as they were fitted; what it is made from stays as it is. */
+/** The model with its quantized layers; the original is not changed. */
 export function quantizedModel(
   model: ModelProto,
   graph: GraphProto,
@@ -53,11 +53,11 @@ export function quantizedModel(
   const opsetImport = model.opsetImport.some(({ domain }) => domain === MICROSOFT)
     ? model.opsetImport
     : [...model.opsetImport, create(OperatorSetIdProtoSchema, { domain: MICROSOFT, version: 1n })];
-  // Types of tensors that are no more would be wrong.
+  // Drops the types of tensors that no longer exist.
   return { ...model, opsetImport, graph: { ...graph, node, initializer, valueInfo: [] } };
 }
 
-/** What all layers of a site read: the tensor in u8. */
+/** The common input of a site's layers: the tensor in u8. */
 function siteNodes({ site, fit }: FittedSite, tensors: TensorProto[]): NodeProto[] {
   const { input } = site;
   const { divisors, rounding } = fit;
@@ -118,7 +118,7 @@ interface Table {
   numbers: Float32Array;
 }
 
-/** The table that a node looks rows up in, where it is large. */
+/** The table of a look-up node, if it is large. */
 function tableOf({ opType, input, attribute }: NodeProto, constants: Constants): Table | undefined {
   const [name = ''] = input;
   const shape = constants.shapeOf(name);
@@ -129,7 +129,7 @@ function tableOf({ opType, input, attribute }: NodeProto, constants: Constants):
   return rows < LARGE_TABLE ? undefined : { name, rows, width, numbers: constants.floats(name).floats };
 }
 
-/** A row's integers times its own step. */
+/** A row's integers times its step. */
 function tableNodes(
   { input, output }: NodeProto,
   { name, rows, width, numbers }: Table,

@@ -14,7 +14,7 @@ import {
   type Matrix,
 } from './rounding.ts';
 
-/** None of the denormal numbers, of which halves of steps cannot be told. */
+/** No denormal numbers, for which half a step cannot be represented. */
 const number = fc.integer({ min: -1_000_000, max: 1_000_000 }).map((n) => n / 1000);
 const matrix = fc
   .tuple(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 12 }))
@@ -164,7 +164,7 @@ function activationsOf(rows: readonly (readonly number[])[]): Activations {
   return activations;
 }
 
-/** Numbers from −1 to 1, the same each time. */
+/** Reproducible numbers from −1 to 1. */
 function xorshift(seed: number): () => number {
   let state = seed;
   return () => {

@@ -1,10 +1,14 @@
 /**
- * How numbers become small integers. Activations become u8, with one step and one zero point for a whole tensor, chosen
- * beforehand: nothing of a batch decides how another text in it is rounded. Weights become s8, with a step a column.
+ * How numbers are rounded to small integers. Activations become u8, with one step and one zero point per tensor, chosen
+ * in advance: how a text is rounded does not depend on the others in its batch. Weights become s8, with one step per
+ * column.
  */
 import type { Activations } from './activations.ts';
 
-/** Of weights: sums of two products with a u8 then fit into 16 bits, in which AVX2 without VNNI adds them. */
+/**
+ * The largest magnitude of a weight. The sum of two products with a u8 then fits into 16 bits, which AVX2 without VNNI
+ * requires.
+ */
 export const LARGEST_WEIGHT = 63;
 const LARGEST_LOOKED_UP = 127;
 const LARGEST_ACTIVATION = 255;
@@ -18,7 +22,7 @@ export interface Matrix {
 
 export interface RoundedMatrix {
   numbers: Int8Array;
-  /** What a column's (or a row's) integers are multiples of. */
+  /** The step of a column's (or a row's) integers. */
   steps: Float32Array;
 }
 
@@ -28,22 +32,24 @@ export interface Rounding {
   zeroPoint: number;
 }
 
-/** How a tensor and the matrices that it is multiplied with are rounded together. */
+/** How a tensor and the matrices it is multiplied by are rounded together. */
 export interface Fit {
-  /** What each column of the tensor is divided by, and each row of the matrices multiplied: SmoothQuant's scales. */
+  /**
+   * SmoothQuant's scales: each column of the tensor is divided, and each row of the matrices multiplied, by its scale.
+   */
   divisors: Float32Array;
   rounding: Rounding;
   matrices: RoundedMatrix[];
-  /** The mean square of what the products are wrong by, as if all errors were independent. */
+  /** The mean squared error of the products, as if all errors were independent. */
   error: number;
 }
 
-/** How much of a column's outliers goes over to the weights: SmoothQuant's alpha. */
+/** The share of a column's outliers that moves to the weights: SmoothQuant's alpha. */
 const SHARES = [0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8];
-/** Which part of a tensor's range is kept; what is beyond is clipped. */
+/** The parts of a tensor's range to try; values beyond are clipped. */
 const KEPT = [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4];
 
-/** The best of all shares and ranges, by what the products would be wrong by. */
+/** The best combination of share and range, by the error of the products. */
 export function fit(activations: Activations, matrices: readonly Matrix[]): Fit {
   const largest = matrices.map(largestByRow);
   const fits = SHARES.map((share) => {
@@ -66,7 +72,7 @@ function divisorsOf(
     const divisor = activation ** share / weight ** (1 - share);
     return Number.isFinite(divisor) ? divisor : 0;
   });
-  // A column that is always 0, or whose weights are, has no say.
+  // A column whose values or weights are all 0 does not matter.
   const usual = median(divisors.filter((divisor) => divisor > 0));
   return divisors.map((divisor) => (divisor > 0 ? divisor / usual : 1));
 }
@@ -105,7 +111,7 @@ export function roundingOf(low: number, high: number): Rounding {
   return { step, zeroPoint: clamp(Math.round(-low / step), 0, LARGEST_ACTIVATION) };
 }
 
-/** What is left of a number that is rounded. */
+/** The number's value after rounding. */
 export function rounded(x: number, { step, zeroPoint }: Rounding): number {
   return (clamp(halfToEven(x / step) + zeroPoint, 0, LARGEST_ACTIVATION) - zeroPoint) * step;
 }
@@ -126,7 +132,7 @@ function errorOfSamples(
   return sum / Math.max(1, samples.length);
 }
 
-/** Each column in whole steps of its own, from −63 to 63. */
+/** Rounds each column to multiples of its step, from −63 to 63. */
 export function roundColumns({ inputs, outputs, numbers }: Matrix): RoundedMatrix {
   const steps = new Float32Array(outputs);
   eachWeight(inputs, outputs, (n, _, column) => {
@@ -140,7 +146,7 @@ export function roundColumns({ inputs, outputs, numbers }: Matrix): RoundedMatri
   return { numbers: whole, steps };
 }
 
-/** Each row in whole steps of its own, from −127 to 127: rows that are looked up are multiplied with nothing. */
+/** Rounds each row to multiples of its step, from −127 to 127: looked-up rows are not multiplied by anything. */
 export function roundRows(numbers: Float32Array, width: number): RoundedMatrix {
   const whole = new Int8Array(numbers.length);
   const steps = new Float32Array(numbers.length / width);
@@ -159,7 +165,7 @@ export function roundRows(numbers: Float32Array, width: number): RoundedMatrix {
   return { numbers: whole, steps };
 }
 
-/** Adds to the bias of a layer what rounding takes from the mean of its products. */
+/** Corrects a layer's bias by the mean error of rounding its products. */
 export function correctBias(
   bias: Float32Array,
   { matrix, rounded, sampled }: { matrix: Matrix; rounded: RoundedMatrix; sampled: SampledMeans },
@@ -171,7 +177,7 @@ export function correctBias(
   });
 }
 
-/** Of each column of a tensor: its mean, and that of what it is rounded to. */
+/** For each column of a tensor: its mean, and the mean of its rounded values. */
 export interface SampledMeans {
   exact: Float64Array;
   rounded: Float64Array;
@@ -193,7 +199,7 @@ export function sampledMeans(
   return { exact, rounded: after };
 }
 
-/** Adds what each row of weights amounts to in squares to `importance`. */
+/** Adds the sum of squares of each row of weights to `importance`. */
 function errorOfWeights(
   { inputs, outputs, numbers }: Matrix,
   rounded: RoundedMatrix,
@@ -240,7 +246,7 @@ function at(numbers: Float32Array | Float64Array | Int8Array, n: number): number
   return numbers[n] ?? 0;
 }
 
-/** As ONNX's QuantizeLinear rounds. */
+/** Rounds like ONNX's QuantizeLinear. */
 function halfToEven(x: number): number {
   const near = Math.round(x);
   return near - x === 0.5 && near % 2 !== 0 ? near - 1 : near;

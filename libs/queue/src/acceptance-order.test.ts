@@ -25,7 +25,7 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
     }, 30_000);
     afterAll(() => broker.stop());
 
-    /** That of another process. */
+    /** The acceptance order of another process. */
     async function order(): Promise<AcceptanceOrder> {
       const opened = await openBroker(options);
       closers.push(() => opened.close());
@@ -56,10 +56,10 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
       const taken: number[] = [];
       for (let n = 0; n < 20; n += 1) taken.push(await (n % 2 === 0 ? one : two).take(`c${n % 3}`, `w${n}`));
       expect(taken).toEqual(taken.toSorted((a, b) => a - b));
-      // Between any two there is a place for what is deleted of the first.
+      // Between any two there is a place for a deletion that affects only the first.
       expect(taken.every((one, n) => one - (taken[n - 1] ?? 0) > 1)).toBe(true);
       expect(taken.every(Number.isSafeInteger)).toBe(true);
-      // The broker's clock is this machine's.
+      // The broker uses this machine's clock.
       expect(Math.abs((taken[0] ?? 0) - before)).toBeLessThan(60e6);
       const together = await Promise.all(Array.from({ length: 50 }, (_, n) => one.take(NAME, `t${n}`)));
       expect(new Set(together).size).toBe(50);
@@ -70,7 +70,7 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
       options = { ...broker.options, prefix: `{order${(tests += 1)}}` };
       const seen = await order();
       const ahead = 1000 * Date.now() + 3600e6;
-      // Of a job that the spool has, and that was accepted when the broker's clock was ahead.
+      // The sequence of a job in the spool that was accepted while the broker's clock was ahead.
       await seen.join(NAME, 'given back', ahead);
       expect(await seen.take(NAME, 'next')).toBe(ahead + 2);
       expect(await (await order()).take(NAME, 'of another process')).toBe(ahead + 4);
@@ -88,7 +88,7 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
       expect(await one.writableBelow(NAME, third)).toEqual([first, second]);
       await one.leave(NAME, 'second');
       expect(await one.rivalOf(NAME, third)).toBe(first);
-      // What a verification could submit again writes nothing by itself.
+      // A repeatable job does not write by itself.
       await one.leave(NAME, 'first', { sequence: first });
       expect(await one.rivalOf(NAME, third)).toBe(0);
       expect(await one.oldest(NAME, known, Infinity)).toBe(first);

@@ -21,7 +21,7 @@ const collection = (model: string): Collection => ({
 const SHARD_BYTES = 200_000;
 const SHARD_DOCUMENTS = 100;
 
-/** A running job of equal shards, at `rate` tokens a byte. */
+/** A running job of equal shards, with `rate` tokens per byte. */
 function running(shards: number, dispatched: number, done: number, rate: number, model = 'm'): UnfinishedJob {
   return {
     state: 'running',
@@ -77,7 +77,7 @@ test('a job whose shards are alike is estimated the better the further it is', (
         const done = shards - 1;
         const { tokens } = workLeft(running(shards, shards, done, rate));
         const truth = SHARD_BYTES * rate;
-        // The constant weighs one shard of those that were seen, and a little more.
+        // The constant weighs slightly more than one of the settled shards.
         expect(Math.abs(tokens - truth)).toBeLessThanOrEqual(
           (2 * SHARD_BYTES * Math.abs(rate - TOKENS_PER_BYTE)) / done + 101,
         );

@@ -49,7 +49,7 @@ async function consume(options: QueueOptions): Promise<void> {
 const ask = (queue: Queue): Promise<QueryResult<'embed'>> =>
   queue.query({ task: 'embed', model: MODEL, inputs: ['x'], role: 'query' }, { timeoutMs: 1000 });
 
-/** Asks until there is an answer. */
+/** Asks again until there is an answer. */
 async function answered(queue: Queue): Promise<QueryResult<'embed'>> {
   for (const deadline = Date.now() + 90_000; ; await setTimeout(50)) {
     try {

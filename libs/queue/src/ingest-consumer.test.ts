@@ -9,7 +9,7 @@ import { connectQueue, type Queue } from './queue.ts';
 import { isSettled } from './settled-shards.ts';
 import { collection } from './test-brokers.ts';
 
-/** More than a look folds, and than Redis gives of a set at once. */
+/** More than one fold handles, and more than Redis returns of a set at once. */
 const SHARDS = 1500;
 
 let redis: TestRedis;
@@ -36,7 +36,7 @@ const result = (index: number): ShardResult => ({
   tokens: 1,
 });
 
-/** Settles so many shards, then takes no more. */
+/** Settles this many shards, then takes no more. */
 async function settle(shards: number): Promise<void> {
   let settled = 0;
   const enough = Promise.withResolvers<void>();
@@ -59,7 +59,7 @@ async function settle(shards: number): Promise<void> {
   await consumer.close();
 }
 
-/** Runs the attempts of a dispatcher on one job; each but the last throws, as one that was killed. */
+/** Runs a dispatcher's attempts at one job; each except the last throws, like one that was killed. */
 async function attempts(...each: ((handle: IngestHandle) => Promise<void>)[]): Promise<void> {
   const done = Promise.withResolvers<void>();
   const left = [...each];
@@ -119,7 +119,7 @@ test.each([0, 700, SHARDS])(
         expect(handle.record).toMatchObject({ settled: [], cursor: { index: 0 } });
         while ((await handle.fold(lost)) > 0);
         expect(handle.record.progress).toMatchObject({ done: settled, shardsDone: settled });
-        // It begins where the record says, and what is on the queue stays what it is.
+        // It starts where the record ends, and the shards on the queue stay unchanged.
         await addShards(handle);
         expect(await handle.outstanding()).toBe(SHARDS - settled);
         await handle.withdrawShards();

@@ -36,7 +36,7 @@ export type IngestOptions = QueueOptions & {
   onError: (error: Error) => void;
 };
 
-/** A job, and which of the submissions under its id. */
+/** A job, and which submission under its id. */
 export type JobSubmission = Pick<IngestRecord, 'id' | 'submission'>;
 
 /** How often a shard is retried while what it needs (the store, the model) is unavailable, and the longest pause. */
@@ -57,7 +57,7 @@ export class IngestHandle {
   readonly id: JobId;
   record: IngestRecord;
   readonly #job: Job<IngestRecord>;
-  /** As it is listed. */
+  /** Its entry in the job index. */
   #listedState: IngestRecord['state'];
   /** Of its lock. */
   readonly token: string;

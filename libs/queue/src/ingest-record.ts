@@ -47,31 +47,31 @@ import {
 import type { SettledShards } from './settled-shards.ts';
 
 /**
- * A source as submitted: one that shards can refer to, or what the dispatcher copies first, as plain NDJSON: a
- * source in another format, the content of a URL, or the documents that the collection has.
+ * A source as submitted: one that shards can refer to, or one that the dispatcher first copies as plain NDJSON (a
+ * source in another format, the content of a URL, or a collection's own documents).
  */
 export type JobSource =
   | SourceRef
   | { kind: 'encoded'; source: StoredSource; encoding: SourceEncoding }
-  /** Many files: where each of them lies is in `list`, in `packed` those that were uploaded, one behind another. */
+  /** Many files: `list` has the location of each, and `packed` holds the uploaded ones, concatenated. */
   | {
       kind: 'files';
       list: StoredSource;
       packed?: StoredSource | undefined;
-      /** Of all of them; undefined where some lie at URLs, and are copied first. */
+      /** The total size; undefined if some are at URLs and are copied first. */
       bytes?: number | undefined;
     }
-  /** Without an encoding, what the URL's answer says of it counts. */
+  /** Without an encoding, the URL's response determines it. */
   | { kind: 'url'; url: string; encoding?: SourceEncoding | undefined }
   | {
       kind: 'collection';
-      /** Which documents; all by default. */
+      /** The documents to include; all by default. */
       filter?: Filter | undefined;
       tenant?: TenantId | undefined;
     }
-  /** A client's file of requests, which stays the client's, and how they are read. */
+  /** A client's file of requests, which still belongs to the client, and how to read it. */
   | { kind: 'batch'; source: StoredSource; reading: BatchReading }
-  /** A client's dataset, which stays the client's, and how its rows are read. */
+  /** A client's dataset, which still belongs to the client, and how to read its rows. */
   | { kind: 'dataset'; source: StoredSource; reading: DatasetReading };
 
 const batchReadingSchema = z.strictObject({
@@ -82,7 +82,9 @@ const batchReadingSchema = z.strictObject({
   encoding: z.string().optional(),
   tokenIds: z.enum(['refused', 'model']),
 });
-/** What the bodies of a batch's requests are checked by: the model's sizes and prompts, and what token ids are. */
+/**
+ * The data for checking the bodies of a batch's requests: the model's sizes and prompts, and the range of token ids.
+ */
 export type BatchReading = z.infer<typeof batchReadingSchema>;
 
 const datasetReadingSchema = z.strictObject({
@@ -92,7 +94,9 @@ const datasetReadingSchema = z.strictObject({
   optional: z.array(z.string()),
   skipMalformed: z.boolean(),
 });
-/** How the rows of a dataset are read: what is kept of each beside its text, and whether one may be left out. */
+/**
+ * How the rows of a dataset are read: which fields are kept in addition to the text, and whether a row may be left out.
+ */
 export type DatasetReading = z.infer<typeof datasetReadingSchema>;
 
 export interface BatchFiles {
@@ -110,72 +114,75 @@ export interface NewJob extends SnapshotOptions {
   id: JobId;
   purpose: Shard['purpose'];
   collection: Collection;
-  /** The only tenant whose documents may come; none: each document names its own. */
+  /** The only tenant whose documents are accepted; undefined: each document names its own. */
   tenant?: TenantId | undefined;
   source: JobSource;
-  /** What the job's `source` shows: `upload`, `inline`, `collection`, a path or a URL. */
+  /** The job's `source` as shown: `upload`, `inline`, `collection`, a path or a URL. */
   label: string;
-  /** Where it stands among its share's other jobs; `normal` in records of earlier versions. */
+  /** Its priority among its share's jobs; `normal` in records of earlier versions. */
   priority?: Priority | undefined;
-  /** The name of the key that submitted it, for jobs of no tenant; none where no keys are set. */
+  /** The name of the key that submitted it, for jobs without a tenant; undefined if no keys are configured. */
   key?: string | undefined;
-  /** Of the request's body, so that a repeated Idempotency-Key can be told from a misused one. */
+  /** A digest of the request's body, to distinguish a repeated Idempotency-Key from a misused one. */
   digest: string;
   retryOf: JobId | null;
-  /** Of a document's metadata, at most. */
+  /** The limit of a document's metadata in bytes. */
   metadataBytes?: number | undefined;
   /** How many documents may fail; any number by default. */
   maxFailures?: MaxFailures | undefined;
-  /** Whom to tell of its end. */
+  /** The receiver to notify of its end. */
   webhook?: Webhook | undefined;
-  /** Of what goes to a file. */
+  /** The file to write to, if any. */
   sink?: Sink | undefined;
-  /** Of an OpenAI batch. */
+  /** For an OpenAI batch. */
   batch?: Batch | undefined;
-  /** Of a Cohere embed job. */
+  /** For a Cohere embed job. */
   dataset?: DatasetJob | undefined;
-  /** Of a deletion by a filter, once it has looked, and of its retry: tombstones have sequences of their own. */
+  /** For a deletion by filter, once it has searched, and its retry: tombstones have their own sequences. */
   sequenced?: boolean | undefined;
-  /** Of a retry and a verification: that of the job which they repeat. Any other job gets the next one. */
+  /** For a retry and a verification, the sequence of the job that they repeat. Any other job gets the next one. */
   sequence?: number | undefined;
 }
 
-/** What the ingest job keeps in Redis. Written when it is submitted, and from then on by its dispatcher only. */
+/** An ingest job's data on the queue. Written at its submission, and from then on only by its dispatcher. */
 export interface IngestRecord extends NewJob {
   sequence: number;
-  /** Tells two submissions apart that came with the same id. */
+  /** Distinguishes two submissions with the same id. */
   submission: string;
   state: JobState;
   progress: Progress;
-  /** Where the source was copied to, once it was. */
+  /** The copied source, once it exists. */
   fetched: SourceRef | null;
-  /** Its file, once it is whole. */
+  /** Its file, once complete. */
   output?: StoredSource | undefined;
-  /** Of a batch: the files that its lines went to, once they are whole; null where there are none. */
+  /** For a batch: the files of its lines, once complete; null for a file without lines. */
   batchFiles?: BatchFiles | undefined;
-  /** Of a snapshot: lines of which nobody can tell what document they are, as its scan found them. */
+  /** For a snapshot: the lines found by its scan whose document cannot be identified. */
   unnamed?: number | undefined;
-  /** Of a snapshot: the tombstones of the documents that it lacks, of so many, and of all that its source has. */
+  /**
+   * For a snapshot: the tombstones of the documents that it lacks, their number, and the number of all documents of its
+   * source.
+   */
   gone?: GoneDocuments | undefined;
   /**
-   * How far documents that later deletions are for were counted as superseded, before they were deleted: up to this shard
-   * for this deletion, or, where one is behind the last, all; 0 stands for all deletions by a filter.
+   * How far documents affected by later deletions were counted as superseded before the deletion: for each deletion the
+   * next shard to count, which is after the last once all were counted. 0 stands for all deletions by filter.
    */
   yielded?: { to: number; shards: number } | undefined;
   /**
-   * The next shard of the manifest to look at, where it stands there, and how many bytes of the source are before it,
-   * which records of earlier versions do not say.
+   * The cursor: the next shard, its position in the manifest, and the bytes of the source before it (missing in records
+   * of earlier versions).
    */
   cursor: { index: number; offset: number; bytes?: number | undefined };
-  /** Shards whose results are in `progress`: a result that comes again, also after Redis lost some, is passed over. */
+  /** The shards whose results are in `progress`. A repeated result, even after Redis lost data, is ignored. */
   settled: SettledShards;
-  /** What it has used so far: in the same write as `progress`, so that the two always agree. */
+  /** Its usage so far, written together with `progress`, so that the two always agree. */
   usage?: DailyUsage | undefined;
-  /** How long its shards were in each stage of the walk, in milliseconds, all together. */
+  /** The total time of its shards in each stage of the pipeline, in milliseconds. */
   stageMs?: Readonly<Record<string, number>> | undefined;
-  /** What its shards said of single documents, as far as they are in `progress`. */
+  /** The reports on single documents, from the shards that are in `progress`. */
   reported?: JobReports | undefined;
-  /** Where it was when its dispatcher's lock had been lost so often, while its source was being scanned. */
+  /** How often its dispatcher had lost the lock, and how far it was then, while its source was being scanned. */
   lostAt?: { place: string; losses: number } | undefined;
   error: { code: string; message: string } | null;
   startedAt: string | null;
@@ -240,7 +247,7 @@ export const recordSchema = z.strictObject({
   dataset: datasetJobSchema.optional(),
   mode: jobModeSchema.optional(),
   sourceName: sourceNameSchema.optional(),
-  // Checked when it was submitted.
+  // Was validated at its submission.
   maxDeleted: z.number().optional(),
   unnamed: z.int().optional(),
   sequenced: z.boolean().optional(),
@@ -263,17 +270,17 @@ export const recordSchema = z.strictObject({
   finishedAt: z.string().nullable(),
 });
 
-/** A record as it was kept outside of the queue; throws where it is none. */
+/** A record that was stored outside the queue; throws if it is invalid. */
 export function parseRecord(value: unknown): IngestRecord {
   return parseKept(recordSchema, value);
 }
 
-/** What tells a submission from all others, in sets of them. */
+/** The unique key of a submission, for sets. */
 export function submissionKey({ id: job, submission }: Pick<IngestRecord, 'id' | 'submission'>): string {
   return `${job} ${submission}`;
 }
 
-/** A record as the queue has it: one of an earlier version lacks what came later. */
+/** A record from the queue; one of an earlier version lacks later fields. */
 export function wholeRecord(record: IngestRecord): IngestRecord {
   const { sequence = 0, progress } = record as Partial<IngestRecord>;
   return { ...record, sequence, progress: { ...NO_PROGRESS, ...progress } };
@@ -281,7 +288,7 @@ export function wholeRecord(record: IngestRecord): IngestRecord {
 
 const PAUSED = { code: 'queue_paused', message: 'the queue is paused; "embedmill resume" resumes it' };
 
-/** A job as the API shows it; `hold` is what keeps unfinished jobs from going on. */
+/** A job as the API shows it; `hold` is the reason why unfinished jobs do not continue. */
 export function viewOf(
   submitted: IngestRecord,
   createdAt: number,
@@ -323,13 +330,16 @@ function outputOf({ sink, output }: IngestRecord): Job['output'] {
   return { format: sink.format, bytes: output.size, to: sink.to ?? null };
 }
 
-/** Whose room on the queue a job takes: its tenant's, else the key's that submitted it, else everybody's. */
+/**
+ * The share whose room on the queue a job takes: that of its tenant, else of the key that submitted it, else the common
+ * one.
+ */
 export function shareOf({ tenant, key }: Pick<IngestRecord, 'tenant' | 'key'>): string {
   if (tenant !== undefined) return `tenant:${tenant}`;
   return key === undefined ? '' : `key:${key}`;
 }
 
-/** What shards refer to; undefined while it has not been copied. */
+/** The source that shards refer to; undefined until it has been copied. */
 export function sourceOf(record: Pick<IngestRecord, 'source' | 'fetched'>): SourceRef | undefined {
   const { source, fetched } = record;
   switch (source.kind) {
@@ -347,7 +357,7 @@ export function sourceOf(record: Pick<IngestRecord, 'source' | 'fetched'>): Sour
   }
 }
 
-/** What a source is made of that lies somewhere. */
+/** The source of a file or object. */
 export function storedIn(source: JobSource): StoredSource[] {
   switch (source.kind) {
     case 'file':

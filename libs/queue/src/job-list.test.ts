@@ -54,7 +54,7 @@ describe.each(BROKERS.filter(({ name }) => ['Redis', 'Redis Cluster', 'PostgreSQ
         );
       });
 
-      /** All pages of a selection, one behind another. */
+      /** All pages of a selection, concatenated. */
       async function pages(selection: JobSelection): Promise<Job[][]> {
         const found: Job[][] = [];
         for (let after = selection.after; ;) {
@@ -67,7 +67,7 @@ describe.each(BROKERS.filter(({ name }) => ['Redis', 'Redis Cluster', 'PostgreSQ
       const ids = async (selection: JobSelection): Promise<string[]> =>
         (await pages(selection)).flat().map(({ id }) => id);
 
-      /** Adds jobs as the queue does, many at once. */
+      /** Adds many jobs at once, as the queue does. */
       async function addMany(count: number, change: (n: number) => Partial<IngestRecord>): Promise<JobId[]> {
         const records = Array.from({ length: count }, (_, n) => {
           const id = `job_many${String(n).padStart(6, '0')}` as JobId;

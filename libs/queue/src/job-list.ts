@@ -7,7 +7,7 @@ import { viewOf, wholeRecord, type IngestRecord } from './ingest-record.ts';
 import { idAt, list, listName, listsOf, placeOf, timeAt } from './job-index.ts';
 import { INGEST_QUEUE } from './names.ts';
 
-/** States of what nobody has taken, or has given back for a while. */
+/** The states of jobs that nobody has taken, or that were returned for a while. */
 export const WAITING = [...UNCLAIMED, 'prioritized', 'delayed'] as const;
 const UNENDED = ['active', ...WAITING] as const;
 
@@ -15,65 +15,65 @@ export function waitingOf(counts: Record<string, number>): number {
   return WAITING.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
 }
 
-/** Jobs read at once: what is parsed between two looks at other work. */
+/** The number of jobs read at once, which bounds how long parsing blocks the event loop. */
 const AT_ONCE = 32;
-/** What a page may cost: so many records looked at, or so many bytes of them, whatever of it is shown. */
+/** The maximum cost of a page: this many records read, or this many of their bytes, whether or not they are shown. */
 const MOST_LOOKED_AT = 1000;
 const MOST_BYTES = 4 * 1024 * 1024;
-/** A record without its documents, roughly. */
+/** The approximate size of a record without documents. */
 const RECORD_BYTES = 2048;
-/** An entry of a list without its job is one that is about to be added; after this long it was left by a crash. */
+/** A list entry without its job belongs to a job about to be added; after this long, it was left by a crash. */
 const ABANDONED_MS = 3600_000;
 
-/** A job and when it was submitted and left by its dispatcher, in epoch milliseconds. */
+/** A job with the times when it was submitted and released by its dispatcher, in epoch milliseconds. */
 export interface KeptJob {
   record: IngestRecord;
   createdAt: number;
   finishedAt: number | undefined;
 }
 
-/** What decides how long a job is kept. */
+/** The facts that determine how long a job is kept. */
 export interface RetainedJob {
   id: JobId;
   state: JobState;
-  /** Whether its dispatcher has let go of it. */
+  /** Whether its dispatcher has released it. */
   isSettled: boolean;
-  /** Epoch milliseconds; 0 while it has not. */
+  /** Epoch milliseconds; 0 before. */
   finishedAt: number;
-  /** Documents that failed. */
+  /** The number of failed documents. */
   failed: number;
   retryOf: JobId | null;
   collection: string;
   sequence: number;
 }
 
-/** Which jobs are listed: those of which all holds that is said. */
+/** The jobs to list: those that match all given conditions. */
 export interface JobSelection {
   collection?: string | undefined;
   state?: JobState | undefined;
   tenant?: string | undefined;
-  /** What `source` or `sourceName` of a job says. */
+  /** Matches a job's `source` or `sourceName`. */
   source?: string | undefined;
-  /** Is in the id, the collection, the source or its name, in capitals or not. */
+  /** A part of the id, the collection, the source or its name, ignoring case. */
   text?: string | undefined;
-  /** The only collections whose jobs are shown; all by default. */
+  /** Shows only jobs of these collections; all by default. */
   collections?: ReadonlySet<string> | undefined;
   limit: number;
-  /** The `next` of the page before. */
+  /** The `next` of the previous page. */
   after?: string | undefined;
 }
 
 /**
- * The newest jobs of a selection, at most `limit`. There may be fewer, and more behind `next`: a page ends when it has
- * looked at so many jobs, or read so much, that others would wait for it.
+ * The newest jobs of a selection, at most `limit`. There may be fewer although `next` leads to more: a page also ends
+ * once it has read so many jobs or bytes that others would wait for it.
  */
 export interface JobPage {
   jobs: Job[];
-  /** What the next page is asked for with; null behind the last job. */
+  /** The cursor for the next page; null after the last job. */
   next: string | null;
 }
 
-/** The lists of all jobs, read and kept in step; all calls are the broker's, each of a bounded size. */
+/** Reads the lists of all jobs and keeps them consistent. All calls to the broker have a bounded size. */
 export class JobList {
   readonly #broker: Broker;
   readonly #ingest: BullQueue<IngestRecord>;
@@ -92,7 +92,7 @@ export class JobList {
     let lookedAt = 0;
     let bytes = 0;
     for (;;) {
-      // One more than is wanted tells whether there are more.
+      // Reads one more than needed, to know whether there are more.
       const asked = text === undefined ? Math.min(AT_ONCE, limit - jobs.length + 1) : AT_ONCE;
       const places = await this.#placesBelow(lists, last, asked);
       const found = await answered(this.#broker.readJobs(INGEST_QUEUE, places.map(idAt)));
@@ -110,7 +110,7 @@ export class JobList {
     }
   }
 
-  /** All jobs of a collection that have not ended. By what the queue itself has, so that none is missing. */
+  /** All unfinished jobs of a collection, from the queue itself, so that none is missing. */
   async unfinished(collection: string): Promise<Job[]> {
     const jobs: Job[] = [];
     for await (const { record, createdAt } of this.unended()) {
@@ -120,17 +120,17 @@ export class JobList {
     return jobs;
   }
 
-  /** All jobs there are, finished ones included, in no order. */
+  /** All jobs, including finished ones, in no order. */
   all(): AsyncGenerator<KeptJob> {
     return this.#read([...UNENDED, 'completed', 'failed']);
   }
 
-  /** The jobs that a dispatcher has, or will have, in no order. */
+  /** The jobs that a dispatcher has or will get, in no order. */
   unended(): AsyncGenerator<KeptJob> {
     return this.#read([...UNENDED]);
   }
 
-  /** All jobs there are, in no order. Those that are not in their lists are put there. */
+  /** All jobs, in no order. Adds those that are missing to their lists. */
   async retained(): Promise<RetainedJob[]> {
     const retained: RetainedJob[] = [];
     let some: KeptJob[] = [];
@@ -156,7 +156,7 @@ export class JobList {
     }
   }
 
-  /** Puts jobs into the lists where they are missing. */
+  /** Adds jobs to the lists in which they are missing. */
   async #complete(jobs: readonly KeptJob[]): Promise<void> {
     if (jobs.length === 0) return;
     const asked = jobs.map(({ record, createdAt }) => ({
@@ -168,7 +168,7 @@ export class JobList {
       if (areListed[n] !== true) await answered(list(this.#broker, record, createdAt));
   }
 
-  /** Takes a place out of lists that it does not belong to, and puts its job where it does. */
+  /** Removes a place from lists that do not match its job, and adds the job to those that do. */
   async #mend(lists: readonly string[], place: string, job: KeptJob | undefined): Promise<void> {
     if (job !== undefined && placeOf(job.record.id, job.createdAt) === place)
       await answered(list(this.#broker, job.record, job.createdAt));
@@ -177,7 +177,7 @@ export class JobList {
     await answered(this.#broker.list({ place, from: wrong, to: [] }));
   }
 
-  /** The greatest places of some lists together. */
+  /** The greatest places of several lists, merged. */
   async #placesBelow(lists: readonly string[], below: string | undefined, limit: number): Promise<string[]> {
     const found = await Promise.all(
       lists.map((name) => answered(this.#broker.placesBelow(name, below, limit))),
@@ -188,7 +188,7 @@ export class JobList {
   }
 }
 
-/** The lists that have all jobs of a selection, and few others. */
+/** The lists that contain all jobs of a selection, and few others. */
 function listsFor({ tenant, collection, state, source, collections }: JobSelection): string[] {
   if (collections === undefined || source !== undefined)
     return [listName({ tenant, collection, state, source })];
@@ -196,7 +196,7 @@ function listsFor({ tenant, collection, state, source, collections }: JobSelecti
   return names.map((name) => listName({ tenant, collection: name, state }));
 }
 
-/** Whether it is this job's own place, in lists that it belongs to. */
+/** Whether the place is this job's, and the job belongs to the lists. */
 function isOf(lists: readonly string[], place: string, { record, createdAt }: KeptJob): boolean {
   if (placeOf(record.id, createdAt) !== place) return false;
   const own = listsOf(record);
@@ -227,7 +227,7 @@ function bytesOf({ source }: IngestRecord): number {
   return source.lines.reduce((sum, line) => sum + line.length, RECORD_BYTES);
 }
 
-/** The queue's jobs are written by this library alone. */
+/** Only this library writes the queue's jobs. */
 function keptJob(stored: StoredJob | undefined): KeptJob | undefined {
   if (stored === undefined) return undefined;
   const { data, createdAt, finishedAt } = stored;

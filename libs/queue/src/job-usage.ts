@@ -18,11 +18,11 @@ import {
 
 const DAY_MS = 24 * 3600 * 1000;
 
-/** What is used, of jobs that are known and of all else: a job's is in its record until it is removed. */
+/** The usage of known jobs and of everything else. A job's usage is in its record until the job is removed. */
 export class JobUsage {
   readonly #broker: Broker;
   readonly #list: JobList;
-  /** All jobs are read for it: whoever asks again and again must not have it done more than once at a time. */
+  /** Reads all jobs, so concurrent callers share one read. */
   readonly #ofJobs = new SharedRead(() => this.#readJobs());
   readonly #ofUnended = new SharedRead(() => this.#readAhead());
   readonly #keptSeconds: number;
@@ -34,14 +34,14 @@ export class JobUsage {
   }
 
   /**
-   * What was used on the days from one to another (UTC, both included), jobs that are under way included. Jobs that are
-   * known have their own; that of those that were removed is kept in the broker's counts, with that of queries.
+   * The usage in a range of days (UTC, inclusive), including running jobs. Known jobs have their own records; the usage
+   * of removed jobs and of queries is in the broker's counts.
    */
   async between(from: string, to: string): Promise<UsageEntry[]> {
     const days: string[] = [];
     for (let day = from; day <= to; day = dayOf(Date.parse(day) + DAY_MS)) days.push(day);
     const sum = new UsageSum();
-    // In this order a job that is removed meanwhile may be missed for once, and is never counted twice.
+    // In this order, a job that is removed meanwhile may be missed once, but is never counted twice.
     const counts = await answered(this.#broker.readCounts(days.map(usageCounts)));
     for (const [n, day] of days.entries()) sum.addCounts(day, counts[n] ?? {});
     for (const { owner, usage } of await this.#ofJobs.ask())
@@ -57,7 +57,7 @@ export class JobUsage {
     return used;
   }
 
-  /** What accepted jobs have left to do, as usage of today: estimates. */
+  /** The estimated remaining work of accepted jobs, as usage of today. */
   ahead(): Promise<UsageEntry[]> {
     return this.#ofUnended.ask();
   }
@@ -74,13 +74,13 @@ export class JobUsage {
     return sum.entries;
   }
 
-  /** Counts usage that is no job's. */
+  /** Counts usage that does not belong to a job. */
   async count(entries: readonly UsageEntry[]): Promise<void> {
     const added = entries.flatMap((entry) => countsOf(entry, { [entry.day]: amountsOf(entry) }));
     await answered(this.#broker.addCounts(added, this.#keptSeconds));
   }
 
-  /** Moves a job's usage to the broker's counts, once whatever dies in between. */
+  /** Moves a job's usage to the broker's counts, exactly once even if a process dies in between. */
   async keep(id: JobId): Promise<void> {
     const change = (data: unknown) => {
       const record = data as IngestRecord;

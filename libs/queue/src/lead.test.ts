@@ -5,7 +5,7 @@ import { LEAST_WAITING, leadAfter, type ClaimRate, type Lead } from './lead.ts';
 const MOST = 10_000;
 const TOKENS = 65_536;
 
-/** A queue that is kept at its lead, and workers that claim so many shards a second where they find as many. */
+/** A queue kept at its lead, and workers that claim up to this many shards per second. */
 function keptAtLead() {
   let rate: ClaimRate | undefined;
   let lead: Lead = { shards: 0, tokens: 0 };
@@ -38,7 +38,7 @@ test.each([
   for (let n = 0; n < 30; n += 1) look(claims);
   for (let n = 0; n < 50; n += 1) {
     const { shards } = look(claims);
-    // Nobody finds it empty before the next look, and what comes then hardly waits.
+    // No worker finds it empty before the next check, and a shard added then hardly waits.
     expect(shards).toBeGreaterThanOrEqual(claims * 0.1);
     expect(shards).toBeLessThanOrEqual(most);
   }

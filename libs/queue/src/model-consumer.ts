@@ -251,7 +251,7 @@ export class ModelConsumer {
   }
 }
 
-/** A query with what this release does not know comes from an API of a later one, in the course of an upgrade. */
+/** A query that this release does not understand comes from an API of a later release during an upgrade. */
 function understood(given: unknown): Query {
   const { data, error } = querySchema.safeParse(given);
   if (data !== undefined) return data;

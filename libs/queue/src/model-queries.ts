@@ -51,7 +51,7 @@ export class ModelQueries {
       await this.announce(model);
     }
     const over = new AbortController();
-    // A worker that has the model answers, whatever prevents another from loading it.
+    // A worker with the model can answer, even if others cannot load it.
     const isWatched = trouble !== null || serving !== 'serving';
     const givenUp = isWatched ? this.#trouble.ends(model, over.signal) : undefined;
     try {

@@ -64,7 +64,7 @@ export function newJobId(): JobId {
 
 /**
  * The id of the job of a client's Idempotency-Key: the same key of the same tenant gives the same job in the same
- * collection; a collection that was created again is another one.
+ * collection; a collection that was deleted and created again counts as another one.
  */
 export function jobIdOfKey(
   { name, createdAt }: Pick<Collection, 'name' | 'createdAt'>,

@@ -4,7 +4,7 @@ import { PostgresBroker } from './postgres-broker.ts';
 import { RedisBroker } from './redis-broker.ts';
 
 /**
- * The broker that the options name, once it has answered. Errors: `queue_unavailable`, `queue_may_evict`,
+ * The broker that the options name, once it has responded. Errors: `queue_unavailable`, `queue_may_evict`,
  * `invalid_config`.
  */
 export async function openBroker(options: QueueOptions, deadlineMs?: number): Promise<Broker> {

@@ -26,17 +26,17 @@ import { assertAddress, makeTables, ReadyConnection } from './postgres-connectio
 import { PostgresListener } from './postgres-listener.ts';
 import { ADD_COUNTS, CHANGE_LISTS, countValues } from './postgres-tables.ts';
 
-/** Connections of one broker, and of each of its workers beside the one that listens. */
+/** The connections of one broker, and of each of its workers, in addition to the listening one. */
 const POOL = 4;
 const WORKER_POOL = 2;
-/** A message that nobody took this long after it was sent has no one who waits for it. */
+/** After this long, nobody waits for a message any more. */
 const MESSAGE_SECONDS = 120;
 
 /**
- * A broker that is PostgreSQL, by BullMQ's own backend: jobs in its tables, and `LISTEN`/`NOTIFY` to wake who waits.
+ * The PostgreSQL broker, which uses BullMQ's backend: jobs in tables, and `LISTEN`/`NOTIFY` to wake waiting processes.
  *
- * The tables are made when they are not there. Unlike Redis it answers at once with an error while it is away;
- * BullMQ's workers try again by themselves.
+ * Missing tables are created. Unlike with Redis, calls fail at once while the server is unavailable; BullMQ's workers
+ * retry by themselves.
  */
 export class PostgresBroker implements Broker {
   readonly queues: BullQueues;
@@ -203,7 +203,7 @@ export class PostgresBroker implements Broker {
     return rows.map(({ member }) => member);
   }
 
-  /** The row of the last sequence is locked until the member is there, too. */
+  /** The row of the last sequence stays locked until the member is added, too. */
   async nextSequence(set: string, member: string, after: number): Promise<number> {
     const rows = await this.#rows<{ rank: string }>(
       `WITH next AS (
@@ -291,7 +291,7 @@ export class PostgresBroker implements Broker {
     });
   }
 
-  /** A notification has no room for vectors: it says that there is a row to take. */
+  /** A notification has no room for vectors; it announces a row to fetch. */
   async publish(channel: string, message: Uint8Array): Promise<void> {
     await this.#rows(
       `WITH expired AS (DELETE FROM embedmill_message WHERE expires_at < now()),
@@ -313,7 +313,7 @@ export class PostgresBroker implements Broker {
   }
 
   onReturn(): void {
-    // A PostgreSQL that is back has all that it acknowledged.
+    // After an outage PostgreSQL still has everything it acknowledged.
   }
 
   async isHeld(queue: string, id: string, token: string): Promise<boolean> {
@@ -377,7 +377,7 @@ export class PostgresBroker implements Broker {
 
   async withdrawChildren(queue: string, parentId: string): Promise<void> {
     await withdrawUnbegun(this.queues, queue, parentId);
-    // BullMQ 6.7 removes the children here and leaves the parent waiting for them.
+    // BullMQ 6.7 removes the children here, but leaves the parent waiting for them.
     await this.#rows(
       `DELETE FROM job_dependency d WHERE parent_queue = $1 AND parent_id = $2 AND status = 'pending'
          AND NOT EXISTS (SELECT FROM job j WHERE j.queue = d.child_queue AND j.id = d.child_id)`,

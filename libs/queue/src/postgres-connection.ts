@@ -2,16 +2,19 @@ import { PostgresConnection } from 'bullmq';
 import { EmbedmillError } from '@embedmill/jobs';
 import { TABLES } from './postgres-tables.ts';
 
-/** A worker's connection, of a broker whose tables are there: it need not look again, and fail for ever if it cannot. */
+/**
+ * A worker's connection of a broker whose tables exist. Skips another check, which would make it fail forever if it
+ * failed once.
+ */
 export class ReadyConnection extends PostgresConnection {
   override waitUntilReady(): Promise<void> {
     return Promise.resolve();
   }
 }
 
-/** Errors: `invalid_config`, without the address: it may have a password in it. */
+/** Errors: `invalid_config`, without the address, which may contain a password. */
 export function assertAddress(url: string): void {
-  // Between user and database there may be no host: it is a folder with a socket then, named by ?host=.
+  // The host may be missing between user and database: then ?host= names a folder with a socket.
   if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url.replace('@/', '@host/'))) return;
   throw new EmbedmillError(
     'invalid_config',
@@ -20,7 +23,7 @@ export function assertAddress(url: string): void {
   );
 }
 
-/** One process at a time: two that make the same table at once disturb each other. */
+/** One process at a time, because concurrent creation of the same table fails. */
 export async function makeTables(connection: PostgresConnection): Promise<void> {
   const client = await connection.pool.connect();
   try {

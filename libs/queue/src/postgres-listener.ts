@@ -4,10 +4,10 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
 
 /**
- * One connection that listens on a channel, made again when it is lost.
+ * A connection that listens on a channel, and reconnects if it is lost.
  *
- * Notifications that come while there is none are lost: so `take` is called after each connection as well, and looks
- * for all there is. It is never called twice at once.
+ * Notifications sent while it is disconnected are lost, so `take` is also called after each connection, and fetches
+ * everything there is. It never runs concurrently.
  */
 export class PostgresListener {
   readonly #connect: () => Client;
@@ -45,7 +45,7 @@ export class PostgresListener {
   async #listen(): Promise<void> {
     const client = this.#connect();
     client.on('error', () => {
-      // Its end follows.
+      // The end event follows.
     });
     client.on('notification', () => this.#notice());
     try {
@@ -70,7 +70,7 @@ export class PostgresListener {
 
   #notice(): void {
     this.#taking = this.#taking.then(this.#take).catch(() => {
-      // What could not be taken now is taken with the next notice; who waits for it has a deadline.
+      // What could not be fetched now is fetched with the next notification; callers have a deadline.
     });
   }
 }

@@ -1,6 +1,6 @@
 import type { Count } from './broker.ts';
 
-/** What the broker keeps beside BullMQ's tables, in the same schema. Messages need not outlive a crash. */
+/** The broker's own tables, in the same schema as BullMQ's. Messages need not survive a crash. */
 export const TABLES = `
   CREATE TABLE IF NOT EXISTS embedmill_value (
     key text PRIMARY KEY, value text NOT NULL, expires_at timestamptz NOT NULL);
@@ -21,7 +21,7 @@ export const TABLES = `
   CREATE INDEX IF NOT EXISTS embedmill_message_channel ON embedmill_message (channel);
   CREATE INDEX IF NOT EXISTS embedmill_message_expiry ON embedmill_message (expires_at);`;
 
-/** Adds for each row of `changed`, of which there is one or none. */
+/** Adds to the counts for each row of `changed`, which has one row or none. */
 export const ADD_COUNTS = `
   INSERT INTO embedmill_count
     SELECT name, field, sum(value), now() + make_interval(secs => $4)
@@ -40,7 +40,10 @@ export function countValues(added: readonly Count[], seconds: number): unknown[]
   ];
 }
 
-/** Takes a place ($1) out of lists ($2) and puts it into others ($3), for each row of `changed`, of which there is one or none. */
+/**
+ * Removes a place ($1) from lists ($2) and adds it to others ($3), for each row of `changed`, which has one row or
+ * none.
+ */
 export const CHANGE_LISTS = `
   left_lists AS (
     DELETE FROM embedmill_listed USING changed WHERE place = $1 AND list = ANY($2::text[])),

@@ -34,11 +34,11 @@ interface AskOptions {
 }
 
 /**
- * Asks workers through the interactive lane and waits for their answers on a channel of its own.
+ * Sends queries to workers through the interactive lane, and waits for their answers on its own channel.
  *
- * A question is a BullMQ job, so that it is not lost with the worker that took it; an answer is a message,
- * because vectors that are read once need not be stored. Each question is settled once: by its answer, or by
- * `no_worker` at its deadline.
+ * A query is a BullMQ job, so that it is not lost with the worker that took it. An answer is a message, because vectors
+ * that are read once need not be stored. Each query is settled exactly once: by its answer, or by `no_worker` at its
+ * deadline.
  */
 export class QueryClient {
   readonly #broker: Broker;
@@ -49,7 +49,7 @@ export class QueryClient {
     this.#broker = broker;
   }
 
-  /** On a connection of its own, so that queries do not wait behind what else the process asks. */
+  /** On its own connection, so that queries do not wait behind the process's other calls. */
   static async open(options: QueueOptions): Promise<QueryClient> {
     const client = new QueryClient(await openBroker(options));
     try {
@@ -65,7 +65,9 @@ export class QueryClient {
   }
 
   /**
-   * An error's details have paths in the query: `inputs/3` is its fourth. Once `signal` aborts, the question is withdrawn; where a worker has it already, the answer is waited for. It is withdrawn as well, and waited for no longer, when `givenUp` rejects, with what that says.
+   * An error's details have paths in the query: `inputs/3` is its fourth input. If `signal` aborts, the query is
+   * withdrawn; if a worker has already taken it, the answer is awaited. If `givenUp` rejects, the query is withdrawn,
+   * and this rejects at once with the same error.
    */
   async ask<Task extends QueryTask>(
     query: QueryOf<Task>,
@@ -80,7 +82,7 @@ export class QueryClient {
         (removed) => {
           if (removed === 1) withdrawn.reject(new EmbedmillError('client_gone', 'the query was withdrawn'));
         },
-        // A worker has it, or the broker is away: its deadline ends it.
+        // A worker has taken it, or the broker is unavailable: its deadline ends it.
         () => undefined,
       );
     };
@@ -105,7 +107,7 @@ export class QueryClient {
         throw new EmbedmillError('no_worker', message, { cause: error, retryAfter: 5 });
       });
       if (!reply.ok) throw new EmbedmillError(reply.code, reply.message, { details: reply.details });
-      // A worker answers a task with that task's result.
+      // The result has the type of its task.
       return reply.result as QueryResult<Task>;
     } finally {
       signal?.removeEventListener('abort', withdraw);

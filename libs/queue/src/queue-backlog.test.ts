@@ -39,7 +39,7 @@ async function until(met: () => Promise<boolean> | boolean): Promise<void> {
     if (Date.now() > deadline) throw new Error('not met within 90 s');
 }
 
-/** What a worker answers to a query of one text. */
+/** A worker's answer to a query with one text. */
 const answerOne = async () => ({
   dims: 2,
   vectors: new Float32Array(2),
@@ -192,7 +192,7 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
         { timeoutMs: 30_000 },
       );
       expect(await answer).toMatchObject({ dims: 2 });
-      // What waits for others is nothing that its watchdog could take it to be late with.
+      // Shards that wait for other workers must not make its watchdog report it as stuck.
       expect(await warm.waiting()).toBe(0);
       const bulk = await serve('bulk', 1);
       await until(() => takers.length === 1);
@@ -215,7 +215,7 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
       expect(await other.backlog()).toEqual(backlog);
     });
 
-    // It has not loaded the model yet: without a worker the query would be refused.
+    // No worker has loaded the model yet; without any worker, the query would be refused.
     test.each([
       ['any model', undefined],
       ['the models that it was told', [MODEL]],
@@ -327,7 +327,7 @@ describe('by Redis alone', () => {
         onError: () => {},
         hooks: {
           onTaken: (lane, seconds) => void waits.push(`${lane} ${seconds >= 0 && seconds < 5}`),
-          // Either may be the one that finds it.
+          // Either one may find it.
           onStalled: () => (stalls += 1),
         },
       });
@@ -335,7 +335,7 @@ describe('by Redis alone', () => {
     const dead = await open();
     const alive = await open();
     closers.push(() => alive.close());
-    // What a dead worker does: it takes the shard, and its lock is never renewed.
+    // Acts like a dead worker: takes the shard, and never renews its lock.
     dead.serve(MODEL, { query: never, shard: () => new Promise(() => {}) });
     const dispatcher = await consumeIngest(
       { ...broker, lockMs: 2000, onError: () => {}, concurrency: 1 },

@@ -7,30 +7,30 @@ import type { IngestRecord } from './ingest-record.ts';
 import { WAITING, waitingOf } from './job-list.ts';
 import { INGEST_QUEUE, MODELS, queryQueue, shardQueue, TOLD_MODELS } from './names.ts';
 
-/** Jobs whose records a look at the backlog reads at most, of those that wait as of those that are active. */
+/** The maximum number of records read for the backlog, each for waiting and for active jobs. */
 const SAMPLED_JOBS = 200;
 
 export interface ModelDepth {
   model: string;
-  /** Shards that no worker has claimed yet, those that wait for another try included. */
+  /** Shards that no worker has claimed yet, including those that wait for a retry. */
   waiting: number;
   active: number;
-  /** Age of the oldest waiting shard, in seconds. */
+  /** The age of the oldest waiting shard, in seconds. */
   oldestSeconds: number;
 }
 
 export interface QueueDepth {
-  /** Shards of all models, and how long the oldest one has waited, in seconds. */
+  /** The shards of all models, and the age of the oldest one in seconds. */
   waiting: number;
   active: number;
   oldestSeconds: number;
-  /** Those of each model that has ever had any. */
+  /** By model, for each model that ever had any. */
   models: ModelDepth[];
-  /** Unfinished jobs: that wait for a dispatcher, and that one has in hand. */
+  /** Unfinished jobs: those waiting for a dispatcher, and those that one is processing. */
   jobs: { waiting: number; active: number };
 }
 
-/** How much lies on the queue: shards and queries of all models, and jobs. */
+/** The depth of the queue: shards and queries of all models, and jobs. */
 export class DepthGauge {
   readonly #broker: Broker;
   readonly #queues: BullQueues;
@@ -69,8 +69,8 @@ export class DepthGauge {
   }
 
   /**
-   * Work not settled, by model; a bounded number of calls, whatever is queued. Of the jobs in dispatchers' hands, and
-   * of those that wait, the first ones are looked at, and stand for the others.
+   * The unsettled work by model, from a bounded number of calls. Only the first active and the first waiting jobs are
+   * read; they stand for the others.
    */
   async backlog(): Promise<Backlog> {
     const [models, told, counts, paused, active, waiting] = await Promise.all([
@@ -98,7 +98,7 @@ export class DepthGauge {
     );
   }
 
-  /** Queries of a model that no worker has taken and somebody may still wait for. */
+  /** A model's queries that no worker has taken and that somebody may still be waiting for. */
   async #waitingQueries(model: string): Promise<number> {
     const queue = this.#queues.get(queryQueue(model));
     const [waiting, [newest]] = await Promise.all([

@@ -2,8 +2,8 @@ import type { QueueOptions } from './connection.ts';
 import { openBroker } from './open-broker.ts';
 
 /**
- * What holds the queue, in words, after it was asked whether it can be used. Errors: `queue_unavailable`,
- * `queue_may_evict`, `invalid_config`.
+ * Describes the queue's broker, after checking that it can be used. Errors: `queue_unavailable`, `queue_may_evict`,
+ * `invalid_config`.
  */
 export async function describeQueue(options: QueueOptions, deadlineMs: number): Promise<string> {
   const broker = await openBroker(options, deadlineMs);

@@ -132,7 +132,7 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
     });
 
     test('a query that nobody answers ends with no_worker, and is not worked on afterwards', async () => {
-      // It would take the model, and has not come to it yet.
+      // It would serve the model, but has not started to.
       const idle = await ModelConsumer.open({
         ...options,
         shardConcurrency: 1,

@@ -43,7 +43,7 @@ import type { Serving } from './serving.ts';
 import { SettledRates, type Settled, type SettledSlot } from './settled-rates.ts';
 import { WorkerLook, type Workers } from './worker-notes.ts';
 
-/** By then a request to a job was carried out, or the job is over. */
+/** By then, a request to a job has been carried out, or the job has ended. */
 const ASKED_SECONDS = 14 * 24 * 3600;
 /** How long usage is kept by default. */
 const USAGE_DAYS = 400;
@@ -64,7 +64,7 @@ export class Queue {
   readonly #order: AcceptanceOrder;
   readonly #usage: JobUsage;
   readonly #depth: DepthGauge;
-  /** Whose turns are this one's. */
+  /** Identifies this process in turns. */
   readonly #self = `${process.pid} ${randomUUID()}`;
   readonly #list: JobList;
   readonly #log: JobLog;
@@ -87,9 +87,10 @@ export class Queue {
   }
 
   /**
-   * Queues a job, as the last one in the order of acceptance unless it repeats another. An id that is known gives the job it stands for, or `idempotency_conflict` when the two
-   * differ in collection, tenant or digest. `keep` is called with a new job's record before the queue has it: when it
-   * was called and then `queue_unavailable` is thrown, whether the queue has the job is not known.
+   * Queues a job, as the last one in the order of acceptance unless it repeats another. A known id returns the existing
+   * job, or throws `idempotency_conflict` if the two differ in collection, tenant or digest. `keep` is called with a
+   * new job's record before the queue has it: if `queue_unavailable` is thrown afterwards, it is unknown whether the
+   * queue has the job.
    */
   async submit(
     job: NewJob,
@@ -125,7 +126,7 @@ export class Queue {
     }
   }
 
-  /** Queues a job from its kept record; does nothing if the queue has it. */
+  /** Queues a job from its stored record; does nothing if the queue has it. */
   async restore(record: IngestRecord): Promise<void> {
     const { collection, sequence } = record;
     await answered(this.#order.join(collection.name, submissionKey(record), sequence));
@@ -168,7 +169,7 @@ export class Queue {
     return viewOf({ ...data, priority }, timestamp, { paused, trouble });
   }
 
-  /** What a job was submitted with, for a retry. */
+  /** A job's submission, for a retry. */
   async getSubmission(id: JobId): Promise<IngestRecord | undefined> {
     const found = await this.#find(id);
     return found && wholeRecord(found.data);
@@ -235,8 +236,8 @@ export class Queue {
   }
 
   /**
-   * What was used on the days from one to another (UTC, both included), jobs that are under way included. Jobs that are
-   * known have their own; that of those that were removed is kept in the broker's counts, with that of queries.
+   * The usage in a range of days (UTC, inclusive), including running jobs. Known jobs have their own records; the usage
+   * of removed jobs and of queries is in the broker's counts.
    */
   usage(from: string, to: string): Promise<UsageEntry[]> {
     return this.#usage.between(from, to);
@@ -283,9 +284,9 @@ export class Queue {
   }
 
   /**
-   * Has a model do something at once, ahead of all bulk work. Errors: `no_worker`, at once where no worker has the model
-   * or will have it, else when none answers in time; `model_unavailable`, where workers say that they cannot load it;
-   * `client_gone`; and what the worker itself says.
+   * Runs a task on a model ahead of all bulk work. Errors: `no_worker`, at once if no worker has or will load the
+   * model, else if none answers in time; `model_unavailable` if workers report that they cannot load it; `client_gone`;
+   * and the worker's own errors.
    */
   query<Task extends QueryTask>(query: QueryOf<Task>, options: QueryOptions): Promise<QueryResult<Task>> {
     return this.#models.query(query, options);
@@ -321,19 +322,19 @@ export class Queue {
   }
 
   /**
-   * Work not settled, by model; a bounded number of calls, whatever is queued. Of the jobs in dispatchers' hands, and
-   * of those that wait, the first ones are looked at, and stand for the others.
+   * The unsettled work by model, from a bounded number of calls. Only the first active and the first waiting jobs are
+   * read; they stand for the others.
    */
   backlog(): Promise<Backlog> {
     return this.#depth.backlog();
   }
 
   /**
-   * Stops all bulk work: workers and dispatchers take nothing new, and finish what they have in hand. Lasts until
-   * `resume`, over restarts of everything. Queries go on.
+   * Pauses all bulk work: workers and dispatchers claim nothing new, and finish what they have. Lasts until `resume`,
+   * across restarts. Queries continue.
    */
   async pause(): Promise<void> {
-    // The jobs first, so that no dispatcher claims one of a model that is announced from here on.
+    // Pauses the jobs first, so that no dispatcher claims a job of a model that is announced from now on.
     await answered(this.#ingest.pause());
     for (const queue of await this.#shardQueues()) await answered(queue.pause());
   }

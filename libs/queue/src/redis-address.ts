@@ -5,7 +5,7 @@ export interface Endpoint {
   port: number;
 }
 
-/** Where a Redis is, and how it is reached. */
+/** The address of a Redis, and how to connect to it. */
 export type RedisAddress = { username?: string; password?: string; tls: boolean } & (
   | { kind: 'socket'; path: string }
   | { kind: 'server'; server: Endpoint; database: number }
@@ -22,8 +22,8 @@ const ENDPOINT = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::(\d{1,5}))?$/i;
 const PORTS = { server: 6379, sentinel: 26_379, cluster: 6379 } as const;
 
 /**
- * Reads a Redis address. Errors: `invalid_config`, which says what is wrong and what is expected, and never repeats the
- * address: it may have a password in it.
+ * Parses a Redis address. Errors: `invalid_config`, which says what is wrong and what is expected, but never repeats
+ * the address, because it may contain a password.
  */
 export function parseRedisAddress(text: string): RedisAddress {
   if (text.startsWith('/')) return { kind: 'socket', path: text, tls: false };

@@ -19,7 +19,10 @@ import { memoryOf, type QueueMemory } from './memory.ts';
 import { parseRedisAddress } from './redis-address.ts';
 import { openRedis } from './redis-connection.ts';
 
-/** Keys from `first` on are lists: those that the place leaves, so many as the second argument says, and those it comes into. */
+/**
+ * Keys from `first` on are lists: first those to remove the place from, as many as the second argument says, then those
+ * to add it to.
+ */
 const LIST = (first: number): string => `
   for n = ${first}, #KEYS do
     if n < ${first} + tonumber(ARGV[2]) then redis.call('ZREM', KEYS[n], ARGV[1])
@@ -27,13 +30,13 @@ const LIST = (first: number): string => `
   end
   return 1
 `;
-/** One that was taken for dead must not write any more. */
+/** A dispatcher that was considered dead must not write any more. */
 const SAVE_HELD = `
   if redis.call('GET', KEYS[1]) ~= ARGV[3] then return 0 end
   redis.call('HSET', KEYS[2], 'data', ARGV[4])
   ${LIST(3)}`;
 
-/** Both keys are on one node; `%.0f`, for Lua would write large numbers with an exponent. */
+/** Both keys are on one node. `%.0f`, because Lua would write large numbers with an exponent. */
 const NEXT_SEQUENCE = `
   local time = redis.call('TIME')
   local last = tonumber(redis.call('GET', KEYS[1]) or '0')
@@ -43,7 +46,7 @@ const NEXT_SEQUENCE = `
   redis.call('ZADD', KEYS[2], text, ARGV[1])
   return text
 `;
-/** Nothing is written by it. Each job has four keys of BullMQ's, and as many more as are told first. */
+/** Read-only. Each job has four of BullMQ's keys, plus as many as the first argument says. */
 const LOOK_AT_HELD = `
   local looks = {}
   local more = tonumber(ARGV[1])
@@ -59,7 +62,7 @@ const LOOK_AT_HELD = `
   end
   return looks
 `;
-/** Keys are those of the counts, one an addition, and the job's first where its data is told. */
+/** The keys are those of the counts, one per addition, preceded by the job's key if its data is given. */
 const ADD_COUNTS = `
   local first = 1
   if ARGV[2] ~= '' then
@@ -81,14 +84,14 @@ const SWAP = `
   return 1
 `;
 
-/** A broker that is Redis: one server, a master that sentinels name, or a cluster. */
+/** The Redis broker: a single server, a master found through sentinels, or a cluster. */
 export class RedisBroker implements Broker {
   readonly queues: BullQueues;
   readonly #options: RedisOptions;
   readonly #shared: BrokerOptions;
   readonly #redis: Redis | Cluster;
   #subscriber: Redis | Cluster | undefined;
-  /** What kept the last connection from being made: the commands that wait for it do not say. */
+  /** Why the last attempt to connect failed, which the errors of waiting commands do not say. */
   #problem: Error | undefined;
 
   constructor(options: RedisOptions, shared: BrokerOptions) {
@@ -241,7 +244,7 @@ export class RedisBroker implements Broker {
     await this.#redis.eval(LIST(1), keys.length, ...keys, place, from.length);
   }
 
-  /** Members of one score are in the order of their bytes. */
+  /** Members with the same score are ordered by their bytes. */
   placesBelow(list: string, below: string | undefined, limit: number): Promise<string[]> {
     const from = below === undefined ? '+' : `(${below}`;
     return this.#redis.zrevrangebylex(this.#key(list), from, '-', 'LIMIT', 0, limit);
@@ -334,7 +337,7 @@ export class RedisBroker implements Broker {
 
   async #memoryOfMasters(): Promise<string[]> {
     if (!(this.#redis instanceof Cluster)) return [await this.#redis.info('memory')];
-    // Nodes are known once the cluster has answered.
+    // Nodes are known once the cluster has responded.
     await this.#redis.ping();
     return Promise.all(this.#redis.nodes('master').map((node) => node.info('memory')));
   }

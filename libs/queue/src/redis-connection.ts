@@ -4,7 +4,7 @@ import { EmbedmillError } from '@embedmill/jobs';
 import type { RedisOptions } from './connection.ts';
 import { parseRedisAddress } from './redis-address.ts';
 
-/** A connection that waits for Redis to come back. Errors: `invalid_config`. */
+/** A connection that waits for an unavailable Redis. Errors: `invalid_config`. */
 export function openRedis({ redisUrl, redisTlsCa, redisSentinelPassword }: RedisOptions): Redis | Cluster {
   const address = parseRedisAddress(redisUrl);
   const retryStrategy = (times: number): number => Math.min(50 * times, 1000);
@@ -50,7 +50,7 @@ export function openRedis({ redisUrl, redisTlsCa, redisSentinelPassword }: Redis
   }
 }
 
-/** Undefined stands for the certificate authorities that Node knows. */
+/** Undefined means Node's own certificate authorities. */
 function authorities(path: string | undefined): Buffer | undefined {
   if (path === undefined) return undefined;
   try {

@@ -1,27 +1,27 @@
 /**
- * How dispatchers share the room on a model's queue: one text that the broker holds, which each of them reads, works
- * out its turn from and exchanges for the next one, unless another was faster. So there is one deficit round robin
- * over the shares of all of them, and none leads: each turn also gives to those whose turn comes later.
+ * How dispatchers share the room on a model's queue. The broker holds one ledger as a text. Each dispatcher reads it,
+ * computes its turn, and replaces it by compare-and-swap. So there is a single deficit round robin over the shares of
+ * all dispatchers without a leader: each turn also grants room to dispatchers whose turn comes later.
  *
- * Room goes to shares in turn, within a share to its flows, which are the jobs of one dispatcher with one priority;
- * the dispatcher gives it on to the jobs (`Room`). Here sizes are those of the next shard of each flow: what a flow
- * then really took is made up for by `sent`.
+ * Room goes to the shares in turn, and within a share to its flows. A flow is all jobs of one dispatcher with the same
+ * priority; the dispatcher distributes its room among the jobs (`Room`). Sizes here are those of each flow's next
+ * shard; `sent` corrects for what a flow actually took.
  */
 import { z } from 'zod';
 import { PRIORITIES, readKept, type Priority } from '@embedmill/jobs';
 import { LEAST_WAITING, type Lead } from './lead.ts';
 import { NO_ROUND, RoundRobin, type Flows, type RoundState } from './round-robin.ts';
 
-/** What a flow waits for room with. */
+/** A flow's demand for room. */
 export interface Demand {
   jobs: number;
-  /** That can be added now; a flow without any keeps its place. */
+  /** Shards that can be added now; a flow without any keeps its place. */
   shards: number;
-  /** Of the next one, in tokens. */
+  /** The next shard's size in tokens. */
   size: number;
 }
 
-/** By share and priority. */
+/** Demands by share and priority. */
 export type ByFlow<T> = Record<string, Partial<Record<Priority, T>>>;
 
 const lead = z.strictObject({ shards: z.number(), tokens: z.number() });
@@ -48,21 +48,21 @@ export const ledgerSchema = z.strictObject({
 });
 
 export interface RoomLedger {
-  /** All that was ever given room. */
+  /** The total room ever granted. */
   added: Lead;
-  /** The last of it, the oldest first, as [shards, tokens]: what waits on the queue is the end of it. */
+  /** The latest grants, oldest first, as [shards, tokens]; the end of this list is what waits on the queue. */
   recent: [shards: number, tokens: number][];
   shares: RoundState;
-  /** By share. */
+  /** The round of each share. */
   flows: Record<string, RoundState>;
   dispatchers: Record<string, DispatcherEntry>;
 }
 
 export interface DispatcherEntry {
-  /** Goes up with each turn: one that stands still is gone. */
+  /** Increases with each turn; a dispatcher whose number stands still is gone. */
   turns: number;
   demands: ByFlow<Demand>;
-  /** Room that others' turns gave it, which it has not taken yet. */
+  /** Room granted by others' turns that it has not taken yet. */
   given: ByFlow<Lead>;
 }
 
@@ -74,7 +74,7 @@ export const NO_LEDGER: RoomLedger = {
   dispatchers: {},
 };
 
-/** A ledger as the broker has it; an empty one where it has none, or one of another version. */
+/** Parses the broker's ledger; empty if there is none, or if it has another version. */
 export function parseLedger(text: string | null): RoomLedger {
   if (text === null) return NO_LEDGER;
   const parsed = readKept(ledgerSchema, JSON.parse(text));
@@ -84,26 +84,26 @@ export function parseLedger(text: string | null): RoomLedger {
 export interface Turn {
   dispatcher: string;
   demands: ByFlow<Demand>;
-  /** Tokens that its flows took beyond what they were given before; below 0 where they left some. */
+  /** Tokens that its flows took beyond what they were granted; negative if they left some. */
   sent: ByFlow<number>;
-  /** Dispatchers that are gone: what they were given is free again. */
+  /** Dispatchers that are gone; the room granted to them is free again. */
   gone: readonly string[];
-  /** Shards on the queue that nobody has claimed. */
+  /** Unclaimed shards on the queue. */
   waiting: Lead;
   lead: Lead;
-  /** Shards that this dispatcher takes at once. */
+  /** The maximum number of shards that this dispatcher takes at once. */
   atOnce: number;
   weightOf: (share: string) => number;
 }
 
-/** Tokens that a flow may send each time it is visited: small beside a shard, so that small shards hardly wait. */
+/** The tokens that a flow may send per visit: few compared with a shard, so that small shards hardly wait. */
 const QUANTUM = 1000;
-/** How much of its share's room the jobs of a priority get where all have something to do. */
+/** The weight of each priority's jobs within their share, if all priorities have work. */
 const PRIORITY_WEIGHTS: Readonly<Record<Priority, number>> = { urgent: 200, normal: 20, background: 1 };
-/** Of what was added lately, in as many pieces. */
+/** The number of entries kept of the latest additions. */
 const MOST_RECENT = 64;
 
-/** One dispatcher's turn: what it may add now, and the ledger after it. */
+/** Computes one dispatcher's turn: what it may add now, and the ledger afterwards. */
 export function takeTurn(
   ledger: RoomLedger,
   turn: Turn,
@@ -116,7 +116,7 @@ export function takeTurn(
   const own = dispatchers[turn.dispatcher];
   const granted: ByFlow<Lead> = own?.given ?? {};
   const demands = copyOf(turn.demands);
-  // What it was given meanwhile it has room for already.
+  // Room that was granted meanwhile counts as already available.
   for (const [share, priority, given] of entriesOf(granted)) {
     const demand = demands[share]?.[priority];
     if (demand !== undefined) demand.shards = Math.max(0, demand.shards - given.shards);
@@ -152,19 +152,19 @@ export function takeTurn(
   };
 }
 
-/** Whether workers may run out of shards before the next look. */
+/** Whether workers may run out of shards before the next check. */
 export function hasRoom(waiting: Lead, { shards, tokens }: Lead): boolean {
   return waiting.shards < LEAST_WAITING || (waiting.shards < shards && waiting.tokens < tokens);
 }
 
-/** The ledger without a dispatcher that has no more to do with the model. */
+/** The ledger without a dispatcher that has no more work for the model. */
 export function withoutDispatcher(ledger: RoomLedger, dispatcher: string): RoomLedger {
   const dispatchers = { ...ledger.dispatchers };
   delete dispatchers[dispatcher];
   return { ...ledger, dispatchers };
 }
 
-/** What is on its way to the queue: given to dispatchers other than this one, and not taken yet. */
+/** Room granted to other dispatchers that they have not taken yet. */
 export function givenToOthers(ledger: RoomLedger, dispatcher: string, gone: readonly string[]): Lead {
   const sum = { shards: 0, tokens: 0 };
   for (const [name, { given }] of Object.entries(ledger.dispatchers)) {
@@ -177,7 +177,7 @@ export function givenToOthers(ledger: RoomLedger, dispatcher: string, gone: read
   return sum;
 }
 
-/** Tokens of so many shards that wait on the queue: workers take the oldest first, so they are the last that were added. */
+/** The tokens of this many waiting shards: workers take the oldest first, so the waiting ones are those added last. */
 export function tokensOfLast({ recent }: Pick<RoomLedger, 'recent'>, shards: number): number {
   let left = shards;
   let tokens = 0;
@@ -205,24 +205,24 @@ interface NextFlow {
   size: number;
 }
 
-/** One share's part of a turn: its flows, and whose turn it is among them. */
+/** One share's part of a turn: its flows, and which of them is next. */
 interface ShareRound {
   round: RoundRobin;
   flows: Map<string, { dispatcher: string; priority: Priority; weight: number; demand: Demand }>;
   asked: Flows;
 }
 
-/** The round over the shares, and of each of them over its flows. */
+/** The round over the shares, and within each share over its flows. */
 class Rounds {
   readonly #shares: RoundRobin;
   readonly #byName = new Map<string, ShareRound>();
   readonly #asked: Flows;
-  /** Whether flows of the dispatcher whose turn it is may get room. */
+  /** Whether flows of the current dispatcher may get room. */
   #mayBeOwn = true;
 
   constructor(ledger: RoomLedger, dispatchers: Record<string, DispatcherEntry>, turn: Turn) {
     this.#shares = new RoundRobin(QUANTUM, ledger.shares);
-    /** Jobs of a share with the same priority, of all dispatchers. */
+    /** A share's jobs with the same priority, of all dispatchers. */
     const jobs: ByFlow<number> = {};
     for (const { demands } of Object.values(dispatchers))
       for (const [share, priority, demand] of entriesOf(demands)) {
@@ -257,7 +257,7 @@ class Rounds {
     return { shares: this.#shares.state, flows };
   }
 
-  /** Gives room to the next flow; undefined where none has a shard to add. */
+  /** Grants room to the next flow; undefined if none has a shard to add. */
   next(mayBeOwn: boolean): NextFlow | undefined {
     this.#mayBeOwn = mayBeOwn;
     const name = this.#shares.peek(this.#asked);
@@ -291,7 +291,7 @@ class Rounds {
   }
 }
 
-/** Lets in who came, and out who has gone. */
+/** Adds new flows, and removes those that are gone. */
 function follow(round: RoundRobin, present: readonly string[]): void {
   const staying = new Set(present);
   for (const flow of [...round.flows]) if (!staying.has(flow)) round.leave(flow);
@@ -310,7 +310,7 @@ function addTo(by: ByFlow<Lead>, { share, priority }: NextFlow, { shards, tokens
   priorities[priority] = { shards: before.shards + shards, tokens: before.tokens + tokens };
 }
 
-/** The last additions, as far as what waits reaches back. */
+/** The latest additions, as far back as the waiting shards reach. */
 function recentOf(recent: RoomLedger['recent'], added: Lead, waiting: number): RoomLedger['recent'] {
   const all: RoomLedger['recent'] = added.shards === 0 ? recent : [...recent, [added.shards, added.tokens]];
   let covered = 0;

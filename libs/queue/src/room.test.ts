@@ -5,7 +5,7 @@ import { parseLedger, type RoomLedger } from './room-ledger.ts';
 import { Room, type WaitingJob } from './room.ts';
 
 const SHARD = 65_536;
-/** Jain, Chiu and Hawe, DEC Research Report TR-301 (1984). */
+/** The fairness index of Jain, Chiu and Hawe, DEC Research Report TR-301 (1984). */
 const jain = (values: number[]): number => {
   const sum = values.reduce((total, one) => total + one, 0);
   return sum ** 2 / (values.length * values.reduce((total, one) => total + one * one, 0));
@@ -42,7 +42,7 @@ class Job implements WaitingJob {
   }
 }
 
-/** Dispatchers that take turns on one ledger, which they know as text, and workers that claim some between them. */
+/** Dispatchers that take turns on one ledger, which they exchange as text, and workers that claim shards in between. */
 function cluster(jobs: Job[], { dispatchers = 1, weights = {} as Record<string, number>, claims = 2 } = {}) {
   const rooms = Array.from(
     { length: dispatchers },
@@ -87,7 +87,7 @@ const ofShare = (jobs: Job[]): number[] => {
   return [...by.values()];
 };
 
-/** Shares whose jobs have 1 to 100,000 documents each: as many documents in each share. */
+/** Shares with equally many documents, in jobs of 1 to 100,000 documents. */
 const unlike = (): Job[] =>
   [1, 10, 100, 1000, 10_000, 100_000].flatMap((documents) => {
     const [shards, size] =
@@ -103,7 +103,7 @@ test.each([1, 3])(
   (dispatchers) => {
     const jobs = unlike();
     const { turn } = cluster(jobs, { dispatchers });
-    // Until the share of the small jobs has given out half of them.
+    // Until half of the small jobs were started.
     const small = jobs.filter(({ share }) => share === 'of 1');
     while (small.filter(({ left }) => left > 0).length > small.length / 2) turn();
     expect(jain(ofShare(jobs))).toBeGreaterThan(0.99);
@@ -119,7 +119,7 @@ test('a job of one small shard is put on the queue at its first turn, though the
   const small = Array.from({ length: 40 }, (_, n) => new Job(`small-${n}`, '', { shards: 1, size: 20 }));
   for (const one of small) rooms[0]?.join(one);
   turn();
-  // As many as may wait beyond the lead; the large job gets no more.
+  // As many as may wait beyond the lead; the large job gets no further shards.
   expect(small.filter(({ taken }) => taken === 1).length).toBe(4);
   expect(large.taken).toBe(before);
 });
@@ -208,8 +208,8 @@ test('whatever the jobs, all shards are taken once, none before there is room, a
         }
         for (const [n, { taken }] of jobs.entries()) expect(taken).toBe(given[n]?.shards);
         expect(all.ledger.recent.length).toBeLessThanOrEqual(64);
-        // What is claimed between looks, in doubles, and what each dispatcher was given meanwhile.
-        // Beyond it, some small ones.
+        // What is claimed between two checks, doubled, plus what each dispatcher was granted meanwhile. Beyond it, some
+        // small shards.
         expect(all.most).toBeLessThanOrEqual(16 * claims + 8 * dispatchers + 4);
       },
     ),
@@ -230,13 +230,13 @@ test('a room tells when what waits will have been claimed, so that the next turn
   turn(0, 0);
   expect(room.lasts).toBe(Infinity);
   const given = job.taken;
-  // All of it was claimed within ten milliseconds, and what is given now will be as fast.
+  // Everything was claimed within ten milliseconds, and what is granted now will be claimed as fast.
   turn(0.01, 0);
   expect(room.lasts).toBeCloseTo((0.01 * (job.taken - given)) / given, 6);
-  // Nothing was claimed since: it lasts.
+  // Nothing was claimed since, so the room lasts.
   turn(0.02, job.taken - given);
   expect(room.lasts).toBe(Infinity);
-  // There is nothing to add any more.
+  // There is nothing left to add.
   job.left = 0;
   turn(0.03, 0);
   expect(room.lasts).toBe(Infinity);

@@ -16,77 +16,80 @@ import { RoundRobin } from './round-robin.ts';
 /** A running job with shards that are not on the queue yet. */
 export interface WaitingJob {
   readonly id: string;
-  /** Whose room it takes: its tenant's, or of the key that submitted it. */
+  /** The share whose room it takes: its tenant's, or that of the key that submitted it. */
   readonly share: string;
   readonly priority: Priority;
-  /** Shards that it could add now. */
+  /** The shards that it could add now. */
   readonly ready: number;
-  /** Tokens of the next one, estimated; asked where some are ready. */
+  /** The estimated tokens of the next shard; called only if some are ready. */
   readonly size: number;
-  /** Takes the next one out of those that are ready. */
+  /** Takes the next ready shard. */
   take(): void;
 }
 
-/** A turn that was worked out and has not been taken: the ledger may be another's by now. */
+/** A planned turn that has not been taken; another dispatcher may have replaced the ledger meanwhile. */
 export interface PlannedTurn {
   ledger: RoomLedger;
-  /** Whether others should know of it; else the ledger stays as it is. */
+  /** Whether the new ledger should be written for the others; otherwise it stays unchanged. */
   isToBeKept: boolean;
-  /** Whether there was room for more than is added at once. */
+  /** Whether there was room for more than one turn takes. */
   isCut: boolean;
   granted: ByFlow<Lead>;
-  /** Small shards that may be taken beside what was granted. */
+  /** Small shards that may be taken in addition to the grant. */
   small: number;
   lead: Lead;
-  /** Shards that wait after it. */
+  /** Shards that wait after this turn. */
   shards: number;
   after: ClaimRate;
 }
 
-/** So many shards are added before the dispatcher looks again, and saves how far it is. */
+/** The number of shards added before the dispatcher checks again and saves its cursor. */
 export const ADDED_AT_ONCE = 256;
-/** A dispatcher whose turns have not gone on for so many seconds has died, and its successor has its jobs. */
+/** A dispatcher without a turn for this many seconds is dead, and its successor has its jobs. */
 const GONE_SECONDS = 3;
 /**
- * A shard of so few tokens is done in some milliseconds, and workers take it next. So it need not wait for room: so many of
- * them may be on the queue beyond the lead, and a share may be so many tokens ahead of its turn by it; after that its small
- * jobs come in their turn as all do.
+ * A shard of at most this many tokens takes only milliseconds, and workers claim it next. So it need not wait for room:
+ * this many of them may be on the queue beyond the lead, and a share may get this many tokens ahead of its turn; beyond
+ * that, its small jobs wait their turn like all others.
  */
 const SMALL_TOKENS = 1024;
 const SMALL_SHARDS = 4;
 const MOST_AHEAD = 1024;
-/** How often others are told, in seconds, where nothing has changed. */
+/** How often an unchanged ledger is written for the others, in seconds. */
 const TELL_SECONDS = 0.5;
-/** Until so much of the rate of claims is known, the queue is looked at again after so many seconds. */
+/** Until this much of the claim rate's averaging time is known, the queue is checked again after this many seconds. */
 const MEASURED = 0.5;
 const FIRST_PAUSE_SECONDS = 0.02;
-/** As in the ledger: small beside a shard. */
+/** As in the ledger: small compared with a shard. */
 const QUANTUM = 1000;
 
 /**
- * One dispatcher's part of the room on a model's queue, and how its jobs share it: by deficit round robin, each with
- * the same weight. `plan` and `take` are one turn; between them the ledger is exchanged in the broker, and where
- * another dispatcher was faster, the turn is planned again. Pure: it knows neither broker nor clock.
+ * One dispatcher's part of the room on a model's queue, which its jobs share by deficit round robin with equal weights.
+ * `plan` and `take` are one turn; in between, the ledger is replaced in the broker, and if another dispatcher was
+ * faster, the turn is planned again. Pure: uses neither broker nor clock.
  */
 export class Room<Job extends WaitingJob> {
   readonly #dispatcher: string;
   readonly #weightOf: (share: string) => number;
   readonly #mostShards: number;
   readonly #jobs = new Map<string, Job>();
-  /** Those of them whose next shard is a small one. */
+  /** The jobs whose next shard is small. */
   readonly #small = new Set<Job>();
   /** By share and priority. */
   readonly #rounds = new Map<string, RoundRobin>();
-  /** Which of them a job is in. */
+  /** The round that a job is in. */
   readonly #flowOf = new Map<string, string>();
   #rate: ClaimRate | undefined;
-  /** Tokens taken beyond what was granted, since the last turn. */
+  /** Tokens taken beyond the grants since the last turn. */
   #sent: ByFlow<number> = {};
   readonly #seen = new Map<string, { turns: number; at: number }>();
   #toldAt = -Infinity;
   /** The lead as of the last turn. */
   lead: Lead = { shards: 0, tokens: 0 };
-  /** Seconds until what waits has been claimed, at the pace since the turn before; Infinity where that cannot be told, or nothing is left to add. */
+  /**
+   * Seconds until the waiting shards are claimed, at the pace since the previous turn; Infinity if unknown, or if
+   * nothing is left to add.
+   */
   lasts = Infinity;
 
   constructor(options: { dispatcher: string; weightOf: (share: string) => number; mostShards: number }) {
@@ -110,7 +113,7 @@ export class Room<Job extends WaitingJob> {
     this.#leaveFlow(job.id);
   }
 
-  /** Works out a turn. `waiting`: shards on the queue, or on their way to it from here, that nobody has claimed. */
+  /** Plans a turn. `waiting`: unclaimed shards on the queue or on their way to it from here. */
   plan(ledger: RoomLedger, { waiting: shards, now }: { waiting: number; now: number }): PlannedTurn {
     const gone = this.#goneAt(ledger, now);
     const others = givenToOthers(ledger, this.#dispatcher, gone);
@@ -153,7 +156,7 @@ export class Room<Job extends WaitingJob> {
     };
   }
 
-  /** Takes the turn: calls `take` of jobs for what was granted, and gives them, each once. */
+  /** Takes the turn: calls jobs' `take` for the granted shards, and returns these jobs without duplicates. */
   take(plan: PlannedTurn): Set<Job> {
     this.#rate = plan.after;
     this.lead = plan.lead;
@@ -165,8 +168,8 @@ export class Room<Job extends WaitingJob> {
   }
 
   /**
-   * Seconds after which this room wants its next turn: none where there may be room for more already, few while it is
-   * not known how fast workers are, else long before they have claimed what waits.
+   * The seconds until this room's next turn: 0 if there may already be room for more, few while the workers' speed is
+   * unknown, otherwise well before they have claimed the waiting shards.
    *
    * @param taken jobs that took shards in this turn
    * @param waiting shards on the queue before it
@@ -203,7 +206,7 @@ export class Room<Job extends WaitingJob> {
     return taken;
   }
 
-  /** Small shards ahead of their turn; their shares are charged for them in the next one. */
+  /** Takes small shards ahead of their turn; their shares are charged for them in the next one. */
   #takeSmall({ ledger, small }: PlannedTurn): Set<Job> {
     const taken = new Set<Job>();
     let left = small;
@@ -226,7 +229,7 @@ export class Room<Job extends WaitingJob> {
     return taken;
   }
 
-  /** The ledger without this dispatcher; what it knows of the others is forgotten. */
+  /** The ledger without this dispatcher; forgets what it knows about the others. */
   end(ledger: RoomLedger): RoomLedger {
     this.#rate = undefined;
     this.#sent = {};
@@ -246,7 +249,7 @@ export class Room<Job extends WaitingJob> {
     return id === undefined ? undefined : this.#jobs.get(id);
   }
 
-  /** What waits here, by share and priority; jobs that changed theirs are in another round from now on. */
+  /** The demands here by share and priority; moves jobs whose priority changed to their new round. */
   #demands(): ByFlow<Demand> {
     const demands: ByFlow<Demand> = {};
     for (const job of this.#jobs.values()) {

@@ -4,7 +4,7 @@ import { RoundRobin, type Flows } from './round-robin.ts';
 
 const QUANTUM = 100;
 
-/** Pieces that never end, of sizes that come again and again. */
+/** Endless pieces with repeating sizes. */
 const flow = fc.record({
   weight: fc.constantFrom(0.01, 0.5, 1, 3, 20),
   sizes: fc.array(fc.integer({ min: 1, max: 70_000 }), { minLength: 1, maxLength: 5 }),
@@ -44,7 +44,7 @@ test('flows that always have something send by their weights, within two pieces 
         flows.forEach((_, n) => round.join(String(n)));
         const { sent, send } = endless(flows);
         for (let n = 0; n < sends; n += 1) send(round);
-        // Lemma 2 of the paper, with weights: what a flow has sent is its quanta, give or take its largest piece.
+        // Lemma 2 of the paper, with weights: a flow has sent its quanta, plus or minus its largest piece.
         const rounds = sent.map((tokens, n) => {
           const { weight, sizes } = flows[n]!;
           const most = Math.max(...sizes);

@@ -1,31 +1,31 @@
-/** What is kept of a round between two turns; it is JSON. */
+/** The state of a round between two turns, as JSON. */
 export interface RoundState {
-  /** The flows in the order in which they are visited. */
+  /** The flows in visiting order. */
   order: string[];
-  /** The place in `order` of the flow whose visit it is, and whether it has had its quantum for this visit. */
+  /** The index in `order` of the flow being visited, and whether it has received its quantum for this visit. */
   at: number;
   visited: boolean;
-  /** What each flow may still send, in the unit of its sizes; below 0 where it was given more than that. */
+  /** What each flow may still send, in the unit of its sizes; negative if it sent more than that. */
   deficits: Record<string, number>;
 }
 
 export const NO_ROUND: RoundState = { order: [], at: 0, visited: false, deficits: {} };
 
-/** What is asked of the flows while a round goes on. */
+/** The properties of the flows during a round. */
 export interface Flows {
-  /** The size of what the flow would send next; undefined while it has nothing to send. */
+  /** The size of the flow's next piece; undefined while it has nothing to send. */
   sizeOf(flow: string): number | undefined;
-  /** Above 0; of two flows that always have something, one of twice the weight sends twice as much. */
+  /** Above 0. Of two flows that always have work, one with twice the weight sends twice as much. */
   weightOf(flow: string): number;
 }
 
 /**
  * Deficit round robin (Shreedhar and Varghese, "Efficient Fair Queueing using Deficit Round Robin", SIGCOMM 1995):
- * flows take turns, each visit adds the flow's quantum to its deficit, and a flow sends while its next piece is no
- * larger than that. So flows share by size and weight, whatever the sizes of their pieces. Rounds in which nobody could
- * send are passed over at once, so a quantum may be much smaller than a piece: small pieces then hardly wait.
+ * flows take turns, each visit adds the flow's quantum to its deficit, and a flow sends while its next piece fits into
+ * the deficit. So flows share by size and weight, whatever the sizes of their pieces. Rounds in which nobody could send
+ * are skipped in one step, so a quantum may be much smaller than a piece, and small pieces hardly wait.
  *
- * A flow that has nothing to send for now keeps its place and deficit and gains nothing; one that leaves loses both.
+ * A flow without work keeps its place and deficit, but gains nothing; one that leaves loses both.
  */
 export class RoundRobin {
   readonly #quantum: number;
@@ -57,11 +57,11 @@ export class RoundRobin {
     return this.#order;
   }
 
-  /** A new flow comes last in the round that is under way. */
+  /** A new flow comes last in the current round. */
   join(flow: string): void {
     if (this.#deficits.has(flow)) return;
     this.#deficits.set(flow, 0);
-    // Whoever is being visited now was the first of the round.
+    // The flow being visited now was the first of the round.
     this.#order.splice(this.#at, 0, flow);
     if (this.#order.length > 1) this.#at = (this.#at + 1) % this.#order.length;
   }
@@ -76,7 +76,7 @@ export class RoundRobin {
     if (this.#at >= this.#order.length) this.#at = 0;
   }
 
-  /** Whose turn it is; undefined where nobody has anything to send. Asked again, it is the same one. */
+  /** The flow whose turn it is; undefined if nobody has work. Repeated calls return the same flow. */
   peek(flows: Flows): string | undefined {
     const [at, visited] = [this.#at, this.#visited];
     const next = this.#visitAll(flows) ?? (this.#passOver(flows) ? this.#visitAll(flows) : undefined);
@@ -84,13 +84,13 @@ export class RoundRobin {
     return next;
   }
 
-  /** What a flow has sent; below 0 it is given back. */
+  /** Records what a flow has sent; a negative size is a refund. */
   charge(flow: string, size: number): void {
     const deficit = this.#deficits.get(flow);
     if (deficit !== undefined) this.#deficits.set(flow, deficit - size);
   }
 
-  /** Goes round once, from the flow whose visit it is. */
+  /** Goes round once, from the flow being visited. */
   #visitAll(flows: Flows): string | undefined {
     for (let visits = 0; visits <= this.#order.length; visits += 1) {
       const flow = this.#order[this.#at];
@@ -107,7 +107,7 @@ export class RoundRobin {
     return undefined;
   }
 
-  /** Gives everyone the quanta of all rounds but the last before somebody can send. */
+  /** Gives every flow the quanta of all rounds except the last one before somebody can send. */
   #passOver(flows: Flows): boolean {
     let rounds = Infinity;
     const waiting: string[] = [];

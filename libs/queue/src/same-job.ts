@@ -2,7 +2,9 @@ import type { Job as BullJob } from 'bullmq';
 import { EmbedmillError, type Job } from '@embedmill/jobs';
 import { viewOf, type IngestRecord, type NewJob } from './ingest-record.ts';
 
-/** The job that an id stands for, as the answer to its submission again. Errors: `idempotency_conflict` where that differs. */
+/**
+ * The existing job, as the answer to a repeated submission. Errors: `idempotency_conflict` if the submissions differ.
+ */
 export function sameJob(existing: BullJob<IngestRecord>, wanted: NewJob): Job {
   const { data } = existing;
   const isSame =

@@ -22,7 +22,7 @@ describe.each(brokers)('on $name', ({ missing, start }) => {
     if (missing === undefined) await broker.stop();
   });
 
-  /** A queue of its own, which no worker of another test is on. */
+  /** A separate queue without workers of other tests. */
   async function begin(): Promise<{ queue: Queue; work: (models?: string[]) => Promise<ModelConsumer> }> {
     const options = { ...broker.options, prefix: `{serving${(prefix += 1)}}` };
     const queue = await connectQueue(options);
@@ -58,7 +58,7 @@ describe.each(brokers)('on $name', ({ missing, start }) => {
     });
     await work(['b']);
     await expect(ask(queue, 'a')).rejects.toMatchObject({ code: 'no_worker' });
-    // Not the 20 seconds of a question that somebody might answer.
+    // Not the 20 seconds for a query that a worker might answer.
     expect(performance.now() - began).toBeLessThan(15_000);
   });
 

@@ -3,18 +3,18 @@ import type { Broker } from './broker.ts';
 import { ANY_MODEL, loadingKey, servingKey, TOLD_MODELS } from './names.ts';
 
 /**
- * Which models workers serve, as they say themselves: short notes in the broker that expire where they are not renewed.
- * A worker that is told no models takes any that is in use, and says that it does; one that is told some says of each
- * that it will, from its start on, so that nobody takes a model that is being loaded for one that nobody has.
+ * Which models workers serve, by their own reports: short notes in the broker that expire unless renewed. A worker
+ * without configured models serves any model in use, and reports that. A worker with configured models reports each of
+ * them from its start, so that a model being loaded does not count as unserved.
  */
 
-/** What workers say of a model. `any`: none has it, but some would load it once it is in use. */
+/** The workers' reports about a model. `any`: no worker has it, but some would load it once it is in use. */
 export type Serving = 'serving' | 'loading' | 'any' | 'none';
 
-/** A worker that is busy, or whose broker was away, has some tries before its notes expire. */
+/** A busy worker, or one whose broker was unavailable, has several attempts before its notes expire. */
 const EXPIRY_SECONDS = 20;
 const RENEW_MS = 4000;
-/** How long one look stands for others: each query would cost a look. */
+/** How long one read is reused, because otherwise each query would cost one. */
 const LOOK_MS = 1000;
 
 /** A worker's side: renews its notes until it is stopped. */
@@ -25,14 +25,14 @@ export class ServingNotes {
   readonly #loading = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** `models` are those that the worker was told; undefined: any. */
+  /** `models` are the worker's configured models; undefined: any. */
   constructor(broker: Broker, models: readonly string[] | undefined) {
     this.#broker = broker;
     this.#models = models;
     for (const model of models ?? []) this.#loading.add(model);
   }
 
-  /** Resolves once everyone can know. */
+  /** Resolves once the notes are visible to everyone. */
   async start(): Promise<void> {
     await this.#renew();
     this.#timer = setInterval(() => void this.#renew().catch(() => undefined), RENEW_MS).unref();
@@ -49,7 +49,7 @@ export class ServingNotes {
     this.#say(servingKey(model));
   }
 
-  /** That it cannot be loaded is told by what was in the way. */
+  /** The reported trouble says that it cannot be loaded. */
   noteFailed(model: string): void {
     if (this.#models?.includes(model) !== true) this.#loading.delete(model);
   }
@@ -66,13 +66,13 @@ export class ServingNotes {
     ];
     await Promise.all([
       ...keys.map((key) => this.#broker.set(key, '1', EXPIRY_SECONDS)),
-      // Queries to these wait on queues that no collection may name.
+      // Queries for these wait on queues that no collection may name.
       ...(this.#models ?? []).map((model) => this.#broker.addMember(TOLD_MODELS, model)),
     ]);
   }
 
   #say(key: string): void {
-    // Where the broker is away, the next renewal says it.
+    // If the broker is unavailable, the next renewal writes it.
     void this.#broker.set(key, '1', EXPIRY_SECONDS).catch(() => undefined);
   }
 }

@@ -2,8 +2,8 @@ import type { Broker, Count } from './broker.ts';
 import { answered } from './connection.ts';
 
 /**
- * What jobs settled lately, in slots of ten seconds: counts that all dispatchers add to, one set a slot, which is gone
- * an hour later. So there are some hundred small sets, whatever is embedded, and every replica reads the same.
+ * What jobs settled recently, in slots of ten seconds. All dispatchers add to the same counts, one set per slot, which
+ * expires after an hour. So there are only a few hundred small sets, and every replica reads the same.
  */
 export const SLOT_SECONDS = 10;
 export const KEPT_SECONDS = 3600;
@@ -16,7 +16,7 @@ export interface Settled {
 }
 
 export interface SettledSlot extends Settled {
-  /** When it began: epoch milliseconds. */
+  /** The slot's start in epoch milliseconds. */
   at: number;
 }
 
@@ -31,7 +31,7 @@ export class SettledRates {
     this.#broker = broker;
   }
 
-  /** Adds to the slot of `now`; tenants by their names, '' for none. */
+  /** Adds to the slot of `now`; tenants by name, '' for none. */
   async add(byTenant: ReadonlyMap<string, Settled>, now: number): Promise<void> {
     const counts = slotKey(slotOf(now));
     const added = [...byTenant].flatMap(([tenant, settled]): Count[] =>
@@ -42,7 +42,7 @@ export class SettledRates {
     await answered(this.#broker.addCounts(added, KEPT_SECONDS + SLOT_SECONDS));
   }
 
-  /** The slots of the last hour, the oldest first, that of `now` included; those of one tenant, or of all. */
+  /** The slots of the last hour, oldest first, including that of `now`; for one tenant or for all. */
   async read(now: number, tenant?: string): Promise<SettledSlot[]> {
     const last = slotOf(now);
     const slots = Array.from({ length: KEPT_SECONDS / SLOT_SECONDS + 1 }, (_, n) => n).map(

@@ -1,6 +1,6 @@
 /**
- * Which of a job's shards have been counted, as runs [from, to) of their indices: sorted, apart from one another, none
- * empty. A job has no more runs than shards on the queue, and one more, so this stays small however large the job is.
+ * The set of a job's counted shards, as runs [from, to) of their indices: sorted, disjoint, non-adjacent and non-empty.
+ * There is at most one more run than the job has shards on the queue, so this stays small however large the job is.
  */
 export type SettledShards = readonly (readonly [from: number, to: number])[];
 
@@ -13,7 +13,7 @@ export function areAllSettled(settled: SettledShards, shards: number): boolean {
   return shards === 0 || settled.some(([from, to]) => from === 0 && to >= shards);
 }
 
-/** The set with one more in it. */
+/** The set with one more shard. */
 export function withSettled(settled: SettledShards, index: number): SettledShards {
   if (isSettled(settled, index)) return settled;
   const before = settled.filter(([, to]) => to < index);

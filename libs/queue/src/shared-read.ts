@@ -1,6 +1,6 @@
 /**
- * A costly read that many may ask for: one at a time, and whoever asks while it runs gets what the next one finds, together
- * with all who asked meanwhile. So each answer is of a read that began after it was asked for.
+ * Shares a costly read among concurrent callers. One read runs at a time; all callers that arrive during it share the
+ * next one. So each result is from a read that began after the call.
  */
 export class SharedRead<T> {
   readonly #read: () => Promise<T>;

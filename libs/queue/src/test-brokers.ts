@@ -9,10 +9,10 @@ import {
 } from '@embedmill/redis-server';
 import type { QueueOptions } from './connection.ts';
 
-/** What holds the queue in tests: each broker that there is, in each way to reach it. */
+/** The brokers for tests: each available broker, with each way to connect to it. */
 export interface TestBroker {
   name: string;
-  /** Why it cannot be had here. */
+  /** Why it is unavailable here. */
   missing?: string | undefined;
   start(): Promise<{ options: QueueOptions; stop(): Promise<void> }>;
 }

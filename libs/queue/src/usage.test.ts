@@ -34,7 +34,7 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
       for (const close of closers.splice(0).reverse()) await close();
     });
 
-    /** A job that has ended, with that usage. */
+    /** A finished job with this usage. */
     async function endedJob(usage: Record<string, UsageAmounts>, key?: string): Promise<JobId> {
       const id = newJobId();
       const consumer = await consumeIngest(

@@ -2,7 +2,7 @@ import { addedUsage, type DailyUsage, type UsageAmounts } from '@embedmill/jobs'
 import type { Count } from './broker.ts';
 import type { IngestRecord } from './ingest-record.ts';
 
-/** What usage is of. Empty names stand for none. */
+/** The dimensions of usage. An empty name stands for none. */
 export interface UsageOf {
   key: string;
   tenant: string;
@@ -20,7 +20,7 @@ type Unit = (typeof UNITS)[number];
 /** The broker's counts of one day. */
 export const usageCounts = (day: string): string => `usage:${day}`;
 
-/** Whose a job's usage is. */
+/** The dimensions of a job's usage. */
 export function usageOwner({
   key,
   tenant,
@@ -34,7 +34,7 @@ export function usageOwner({
   };
 }
 
-/** What is to be added to the broker's counts for it. */
+/** The additions to the broker's counts for it. */
 export function countsOf({ key, tenant, collection, model }: UsageOf, usage: DailyUsage): Count[] {
   const name = JSON.stringify([key, tenant, collection, model]);
   return Object.entries(usage).flatMap(([day, amounts]) =>
@@ -44,7 +44,7 @@ export function countsOf({ key, tenant, collection, model }: UsageOf, usage: Dai
   );
 }
 
-/** Usage that is summed up by what it is of: a day's counts, and that of jobs that are still known. */
+/** Sums usage by its dimensions: a day's counts, and the usage of known jobs. */
 export class UsageSum {
   readonly #entries = new Map<string, UsageEntry>();
 

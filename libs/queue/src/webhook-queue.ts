@@ -11,25 +11,25 @@ import type { Broker } from './broker.ts';
 import { queueUnavailable, within, type QueueOptions } from './connection.ts';
 import { openBroker } from './open-broker.ts';
 
-/** What is sent. The id is the job's and the event's, so that telling it twice sends it once. */
+/** A message. Its id consists of the job's and the event's, so that adding it twice sends it once. */
 export interface WebhookMessage {
   id: string;
   type: WebhookEvent;
-  /** When it happened. */
+  /** The time of the event. */
   timestamp: string;
   to: Pick<Webhook, 'url' | 'secret'>;
-  /** The job as it was then. */
+  /** The job at that time. */
   job: Job;
 }
 
 const WEBHOOK_QUEUE = 'webhooks';
-/** Between one try and the next, in seconds: a receiver that is away for a day misses nothing. */
+/** The pauses between attempts in seconds: a receiver that is unavailable for a day misses nothing. */
 const PAUSES = [5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 43_200];
-/** What became of messages can be asked for this long. */
+/** How long the outcomes of messages are kept. */
 const KEPT = { age: 14 * 24 * 3600, count: 10_000 };
 const DEADLINE_MS = 5000;
 
-/** Who is told: whoever the job's submission names, or who runs the server. */
+/** The receiver: the one that the job's submission names, or the server's operator. */
 export type Audience = 'submitter' | 'operator';
 
 function messageId(job: JobId, type: WebhookEvent, audience: Audience): string {
@@ -38,8 +38,8 @@ function messageId(job: JobId, type: WebhookEvent, audience: Audience): string {
 }
 
 /**
- * Messages about jobs on their way to their receivers, kept by the broker until they are delivered. Any API process may
- * deliver any message; one that dies in the midst leaves it to another, with the same id.
+ * Messages about jobs, which the broker keeps until they are delivered. Any API process may deliver any message; if one
+ * dies while doing so, another delivers it with the same id.
  */
 export class WebhookQueue {
   readonly #broker: Broker;
@@ -54,7 +54,7 @@ export class WebhookQueue {
     return new WebhookQueue(await openBroker(options));
   }
 
-  /** Sends a message, unless this audience was sent it before. Errors: `queue_unavailable`. */
+  /** Sends a message, unless it was sent to this audience before. Errors: `queue_unavailable`. */
   async send(type: WebhookEvent, job: Job, to: WebhookMessage['to'], audience: Audience): Promise<void> {
     const id = messageId(job.id as JobId, type, audience);
     const message: WebhookMessage = { id, type, timestamp: new Date().toISOString(), to, job };
@@ -70,7 +70,7 @@ export class WebhookQueue {
     );
   }
 
-  /** What became of the messages to a job's submitter, as far as it is known. Errors: `queue_unavailable`. */
+  /** The outcomes of the messages to a job's submitter, as far as known. Errors: `queue_unavailable`. */
   async deliveries(job: JobId): Promise<WebhookDelivery[]> {
     const types = ['job.failures', 'job.completed', 'job.failed', 'job.cancelled'] as const;
     const found = await Promise.all(types.map((type) => this.#deliveryOf(messageId(job, type, 'submitter'))));
@@ -82,7 +82,7 @@ export class WebhookQueue {
   }
 
   async #deliveryOf(id: string): Promise<WebhookDelivery | undefined> {
-    // The state first: what the message says is as new then, as why it has failed.
+    // Reads the state first, so that the message's data is at least as new, such as why it failed.
     const state = await this.#call(this.#queue.getJobState(id));
     const message: BullJob<WebhookMessage> | undefined = await this.#call(this.#queue.getJob(id));
     if (message === undefined) return undefined;
@@ -111,8 +111,8 @@ export interface WebhookConsumer {
 }
 
 /**
- * Delivers messages. A throw of `deliver` has the message tried again after a pause that grows; an `EmbedmillError` that
- * is not retryable ends it.
+ * Delivers messages. If `deliver` throws, the message is retried after a growing pause; an `EmbedmillError` that is not
+ * retryable ends it.
  *
  * @param pauses seconds before the second try, the third, …; tests make them short
  */

@@ -26,7 +26,7 @@ describe.each(brokers)('on $name', ({ missing, start }) => {
     if (missing === undefined) await broker.stop();
   });
 
-  /** A queue of its own, which no worker of another test is on. */
+  /** A separate queue without workers of other tests. */
   async function begin(): Promise<void> {
     options = { ...broker.options, prefix: `{notes${(prefix += 1)}}` };
     queue = await connectQueue(options);

@@ -7,25 +7,25 @@ import { workerKey, WORKERS } from './names.ts';
 import { SharedRead } from './shared-read.ts';
 
 /**
- * Who works here: each worker keeps a note of itself in the broker, which expires where it is not renewed, and its name
- * in a set ranked by when it was renewed last. One that ends takes both back; one that dies leaves its name, so that it
- * can be missed.
+ * The workers of this queue. Each one keeps a note about itself in the broker, which expires unless renewed, and its
+ * name in a set ranked by its last renewal. A worker that ends removes both; one that dies leaves its name, so that its
+ * absence is noticed.
  */
 
-/** A worker that is busy, or whose broker was away, has some tries before its note expires. */
+/** A busy worker, or one whose broker was unavailable, has several attempts before its note expires. */
 const EXPIRY_SECONDS = 20;
 const RENEW_MS = 3000;
-/** How long one that died is missed; after this its name is taken away. */
+/** How long a dead worker is reported as missing; then its name is removed. */
 const MISSED_MS = 3600 * 1000;
-/** Of those that are looked at. */
+/** The maximum number of workers read. */
 const MOST_WORKERS = 1000;
-/** Jobs that are named, of those whose shards a worker has in hand. */
+/** The maximum number of jobs listed per worker, of those whose shards it is processing. */
 const MOST_JOBS = 10;
 
-/** What the worker itself knows. */
+/** The worker's part of the note. */
 export type WorkerState = Pick<WorkerNote, 'models' | 'memoryBytes' | 'engineRestarts'>;
 
-/** What its consumer knows of the shards in hand. */
+/** The consumer's part: the shards in progress. */
 export interface ShardsInHand {
   readonly most: number;
   /** By job. */
@@ -46,10 +46,10 @@ export class WorkerNotes {
     this.#inHand = inHand;
   }
 
-  /** Resolves once everyone can know. */
+  /** Resolves once the note is visible to everyone. */
   async start(describe: () => WorkerState): Promise<void> {
     const renew = (): Promise<void> => {
-      // One after another: after the last, the note is taken back.
+      // Runs after all earlier writes; then the note is removed.
       this.#renewing = this.#renewing.then(() => this.#renew(describe())).catch(() => undefined);
       return this.#renewing;
     };
@@ -86,7 +86,7 @@ export class WorkerNotes {
 
 export interface Workers {
   present: WorkerNote[];
-  /** Those that ended without saying so. */
+  /** The workers that ended without removing their names. */
   gone: { id: string; seenAt: string }[];
 }
 
@@ -109,7 +109,7 @@ export class WorkerLook {
     const workers: Workers = { present: [], gone: [] };
     for (const [n, { member, rank }] of known.entries()) {
       const text = texts[n] ?? null;
-      // What a worker of another version says, that this one does not know, is not told.
+      // Unknown fields from a worker of another version are dropped.
       const note = text === null ? undefined : readKept(workerNoteSchema, JSON.parse(text)).data;
       if (note !== undefined) workers.present.push(note);
       else if (now - rank > MISSED_MS) await this.#broker.removeRanked(WORKERS, member);

@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 export interface RedisProgram {
   path: string;
   origin: 'PATH' | 'package';
-  /** Variables that it needs beside the usual ones. */
+  /** The additional environment variables that it needs. */
   environment: Record<string, string>;
 }
 

@@ -11,10 +11,10 @@ import { programOnPath, type RedisProgram } from './program.ts';
 
 const run = promisify(execFile);
 
-/** How often libraries are added while it does not run: its own, theirs, and so on. */
+/** How often missing libraries are added until it runs: its own, then theirs, and so on. */
 const LIBRARY_ROUNDS = 3;
 
-/** Whether this system has what it takes. */
+/** Whether this system has the required programs. */
 export function canUnpackRedis(): boolean {
   return (
     process.platform === 'linux' &&
@@ -22,7 +22,7 @@ export function canUnpackRedis(): boolean {
   );
 }
 
-/** The redis-server that was unpacked into this folder before. */
+/** The redis-server that was already unpacked into this folder. */
 export function unpackedRedis(folder: string): RedisProgram | undefined {
   const path = join(folder, 'usr', 'bin', 'redis-server');
   if (!existsSync(path)) return undefined;
@@ -30,8 +30,8 @@ export function unpackedRedis(folder: string): RedisProgram | undefined {
 }
 
 /**
- * Downloads and unpacks redis-server into `folder`, which is there whole or not at all. Rejects with the failing
- * command's error; its `stderr` says why.
+ * Downloads and unpacks redis-server into `folder`, which appears atomically. Rejects with the failing command's error;
+ * its `stderr` says why.
  */
 export async function unpackRedis(folder: string, signal: AbortSignal): Promise<RedisProgram> {
   const work = `${folder}.${process.pid}`;
@@ -68,13 +68,13 @@ export async function unpackRedis(folder: string, signal: AbortSignal): Promise<
       }
       const { stdout } = await run('apt-cache', [...apt, 'depends', '--important', ...names], options);
       const libraries = Array.from(stdout.matchAll(/Depends: (lib[^\s<>]+)/g), ([, name]) => name ?? '');
-      // The system's own C library stays: another one beside its loader would not run.
+      // Keeps the system's C library, because another one would not run with its loader.
       names = [...new Set(libraries)].filter((name) => !/^libc6?(-|$)/.test(name));
       await unpack(names);
     }
     if (unpackedRedis(folder) === undefined) await rm(folder, { recursive: true, force: true });
     await rename(root, folder).catch((error: unknown) => {
-      // Another process was faster, and what it unpacked is as good.
+      // Another process was faster; its result is equivalent.
       if (unpackedRedis(folder) === undefined) throw error;
     });
   } finally {
@@ -85,13 +85,13 @@ export async function unpackRedis(folder: string, signal: AbortSignal): Promise<
   return program;
 }
 
-/** Runs it once. Rejects when it does not run here: a library is missing, most likely. */
+/** Runs it once. Rejects if it does not run here, most likely because a library is missing. */
 async function tryOut(root: string, signal: AbortSignal): Promise<void> {
   const env = { ...process.env, LD_LIBRARY_PATH: libraryPath(root) };
   await run(join(root, 'usr', 'bin', 'redis-server'), ['--version'], { env, signal });
 }
 
-/** The folders that hold libraries, whatever the machine's architecture calls them, then the ones already in use. */
+/** The folders that hold libraries, whatever their architecture-specific names, then the ones already in use. */
 function libraryPath(root: string): string {
   const folders = ['usr/lib', 'lib'].flatMap((parent) => {
     const path = join(root, parent);

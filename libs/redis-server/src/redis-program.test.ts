@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { canUnpackRedis, unpackRedis } from './redis-package.ts';
 import { findRedisProgram } from './redis-program.ts';
 
-/** What apt says where its servers cannot be reached. */
+/** What apt prints if its servers cannot be reached. */
 const OFFLINE =
   /Temporary failure resolving|Could not (resolve|connect)|Unable to connect|Connection (failed|timed out)/;
 const never = new AbortController().signal;
@@ -54,7 +54,7 @@ test.skipIf(!apt)(
     const environment = { env: { ...process.env, ...unpacked.environment } };
     const { stdout } = await promisify(execFile)(unpacked.path, ['--version'], environment);
     expect(stdout).toMatch(/Redis server v=\d/);
-    // The second time it is there.
+    // The second time, it exists.
     process.env['PATH'] = folder;
     expect(await findRedisProgram(packageFolder, () => {}, never)).toEqual(unpacked);
   },

@@ -3,8 +3,8 @@ import { programOnPath, type RedisProgram } from './program.ts';
 import { canUnpackRedis, unpackedRedis, unpackRedis } from './redis-package.ts';
 
 /**
- * The rungs below REDIS_URL: `redis-server` on the PATH, else Debian's package unpacked into `packageFolder`
- * (downloaded when it is not there yet), else `queue_unavailable` with the one command to run.
+ * The fallbacks without REDIS_URL: `redis-server` on the PATH, else Debian's package unpacked into `packageFolder`
+ * (downloaded if missing), else `queue_unavailable` with the one command to run.
  */
 export async function findRedisProgram(
   packageFolder: string,
@@ -31,13 +31,13 @@ function noRedis(why = '', cause?: unknown): EmbedmillError {
   });
 }
 
-/** The redis-server that is here already. */
+/** The redis-server that already exists here. */
 export function presentRedisProgram(packageFolder: string): RedisProgram | undefined {
   const path = programOnPath('redis-server');
   return path === undefined ? unpackedRedis(packageFolder) : { path, origin: 'PATH', environment: {} };
 }
 
-/** The one command that gets a Redis here. */
+/** The one command that installs a Redis here. */
 export function howToInstall(): string {
   const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
   const command = installCommand(sudo);

@@ -9,13 +9,13 @@ const run = promisify(execFile);
 export const hasOpenssl = programOnPath('openssl') !== undefined;
 
 export interface Certificates {
-  /** The authority's certificate, as REDIS_TLS_CA has it. */
+  /** The authority's certificate, for REDIS_TLS_CA. */
   ca: string;
-  /** What makes a redis-server speak TLS with a certificate of this authority. */
+  /** The settings for TLS with a certificate of this authority. */
   settings: Record<string, string>;
 }
 
-/** An authority of its own in this folder, and a certificate for this machine. */
+/** A new authority in this folder, and a certificate for this machine. */
 export async function makeCertificates(folder: string): Promise<Certificates> {
   const file = (name: string): string => join(folder, name);
   const openssl = (...args: string[]): Promise<unknown> => run('openssl', args, { cwd: folder });

@@ -5,10 +5,10 @@ import { makeCertificates, redisArguments } from './test-certificates.ts';
 import { freePort, startRedisProcess, tellRedis, until, type RedisProcess } from './test-process.ts';
 
 export interface TestCluster {
-  /** As REDIS_URL has it. */
+  /** A value for REDIS_URL. */
   url: string;
   ports: number[];
-  /** As REDIS_TLS_CA has it, with `tls`. */
+  /** A value for REDIS_TLS_CA, with `tls`. */
   ca: string | undefined;
   stop(): Promise<void>;
 }
@@ -16,7 +16,7 @@ export interface TestCluster {
 const MASTERS = 3;
 const SLOTS = 16_384;
 
-/** A real cluster of three masters; `ports` speak no TLS in any case. */
+/** A real cluster of three masters; `ports` never use TLS. */
 export async function startTestCluster({ tls = false } = {}): Promise<TestCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'embedmill-cluster-'));
   const nodes: RedisProcess[] = [];

@@ -12,16 +12,16 @@ export interface RedisProcess {
   kill(): Promise<void>;
 }
 
-/** What a server is to be started with; `port` is where it is to listen. */
+/** How to start a server; `port` is where it listens. */
 export interface RedisPlan {
   port: number;
   args: string[];
 }
 
-/** Another process may take a free port before it is used: so often another one is tried. */
+/** The number of attempts, because another process may take a free port before it is used. */
 const ATTEMPTS = 5;
 
-/** Starts what is planned, by another plan where its port was taken meanwhile; resolves once it listens. */
+/** Starts a server, again with a new plan if its port was taken meanwhile. Resolves once it listens. */
 export async function startRedisProcess(plan: () => Promise<RedisPlan>): Promise<RedisProcess> {
   for (let attempt = 1; ; attempt += 1) {
     const { port, args } = await plan();
@@ -31,7 +31,7 @@ export async function startRedisProcess(plan: () => Promise<RedisPlan>): Promise
   }
 }
 
-/** Gives what it wrote where it ended. */
+/** Returns its output if it ended. */
 async function start(port: number, args: string[]): Promise<RedisProcess | string> {
   const program = await testRedisProgram();
   const server = spawn(program.path, args, {
@@ -43,7 +43,7 @@ async function start(port: number, args: string[]): Promise<RedisProcess | strin
   server.stdout.on('data', (chunk: Buffer) => {
     if (isListening) return;
     log += chunk.toString();
-    // What it says, not that the port is answered: that may be another's. The second is a sentinel's.
+    // Checks the output, because another process may be listening on the port. The second text is a sentinel's.
     isListening = /Ready to accept connections|Sentinel ID is/.test(log);
   });
   const hasEnded = () => server.exitCode !== null || server.signalCode !== null;
@@ -64,7 +64,7 @@ async function start(port: number, args: string[]): Promise<RedisProcess | strin
   return hasEnded() ? log : running;
 }
 
-/** A port that nobody listens on, with a free one ten thousand above it: a cluster's nodes talk there. */
+/** A free port whose number plus ten thousand is also free, which is a cluster node's bus port. */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < 100; tries += 1) {
     const port = randomInt(20_000, 32_000);
@@ -73,7 +73,7 @@ export async function freePort(): Promise<number> {
   throw new Error('no port is free');
 }
 
-/** Sends one command, as a person on telnet would, and gives what comes back for it. */
+/** Sends one inline command, as over telnet, and returns the reply. */
 export async function tellRedis(port: number, command: string, password?: string): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   try {

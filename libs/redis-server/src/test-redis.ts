@@ -14,19 +14,17 @@ export interface TestRedis {
   stop(): Promise<void>;
 }
 
-/** Kept from run to run, beside what npm installed. */
+/** Kept between runs, next to npm's packages. */
 const PACKAGE_FOLDER = fileURLToPath(
   new URL('../../../node_modules/.cache/embedmill/redis', import.meta.url),
 );
 
-/** The redis-server that tests start: the machine's own, or one that is unpacked for them once. */
+/** The redis-server that tests start: the machine's own, or one unpacked once for the tests. */
 export function testRedisProgram(): Promise<RedisProgram> {
   return findRedisProgram(PACKAGE_FOLDER, () => {}, AbortSignal.timeout(120_000));
 }
 
-/**
- * A real redis-server of a test's own, on a unix socket in a temporary folder.
- */
+/** A real redis-server for one test, on a Unix socket in a temporary folder. */
 export async function startTestRedis(args: string[] = []): Promise<TestRedis> {
   const program = await testRedisProgram();
   const folder = await mkdtemp(join(tmpdir(), 'embedmill-redis-'));

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { freePort, startRedisProcess, tellRedis, until, type RedisProcess } from './test-process.ts';
 
 export interface TestSentinel {
-  /** As REDIS_URL has it, with the servers' password. */
+  /** A value for REDIS_URL, with the servers' password. */
   url: string;
-  /** As REDIS_SENTINEL_PASSWORD has it. */
+  /** A value for REDIS_SENTINEL_PASSWORD. */
   sentinelPassword: string;
-  /** Resolves once the replica has all that the master had when this was called. */
+  /** Resolves once the replica has everything that the master had at the call. */
   waitForReplica(): Promise<void>;
-  /** Kills the master, as a crash would; the sentinel makes the replica the new one. */
+  /** Kills the master like a crash; the sentinel promotes the replica. */
   killMaster(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -19,7 +19,7 @@ const MASTER = 'main';
 const PASSWORD = 'test-password';
 const SENTINEL_PASSWORD = 'test-sentinel-password';
 
-/** A real master with a replica, and a sentinel that looks after them. */
+/** A real master with a replica, and a sentinel that monitors them. */
 export async function startTestSentinel(): Promise<TestSentinel> {
   const folder = await mkdtemp(join(tmpdir(), 'embedmill-sentinel-'));
   const processes: RedisProcess[] = [];

@@ -5,14 +5,14 @@ import { makeCertificates, redisArguments } from './test-certificates.ts';
 import { freePort, startRedisProcess } from './test-process.ts';
 
 export interface TestTlsRedis {
-  /** As REDIS_URL has it, with a password. */
+  /** A value for REDIS_URL, with a password. */
   url: string;
-  /** The certificate of the authority that signed the server's, as REDIS_TLS_CA has it. */
+  /** The certificate of the authority that signed the server's, for REDIS_TLS_CA. */
   ca: string;
   stop(): Promise<void>;
 }
 
-/** A real redis-server that speaks TLS only, with a certificate by an authority of its own. */
+/** A real redis-server that accepts only TLS, with a certificate of its own authority. */
 export async function startTestTlsRedis(): Promise<TestTlsRedis> {
   const folder = await mkdtemp(join(tmpdir(), 'embedmill-tls-'));
   try {

@@ -1,18 +1,18 @@
 /**
- * Products of vectors of signed bytes, eight numbers an instruction: late interaction compares every token of a query with
- * every token of a hundred hits, and V8 does not put JavaScript's products side by side.
+ * Dot products of vectors of signed bytes with SIMD, eight numbers per instruction: late interaction compares every
+ * token of a query with every token of a hundred hits, and V8 does not vectorise JavaScript loops.
  *
- * One WebAssembly module a process, made here of its instructions when it is first asked for. Its memory holds the operands
- * of one call and grows to the largest; results are copied out, so that calls do not see one another.
+ * One WebAssembly module per process, assembled here from its instructions on first use. Its memory holds the operands
+ * of one call and grows to the largest; results are copied out, so that calls do not affect one another.
  */
 
-/** What a row's length has to be a multiple of: the numbers that the loop takes at once. */
+/** A row's length must be a multiple of this, the numbers that the loop processes at once. */
 const STEP = 16;
-/** Numbers of a block of the right-hand rows: a few megabytes, whatever is asked for. */
+/** The numbers in a block of right-hand rows: a few megabytes, whatever the input. */
 const BLOCK = 4 * 1024 * 1024;
 const PAGE = 65_536;
 
-/** What of WebAssembly is used here; its types come with those of browsers. */
+/** The part of WebAssembly's API used here; its full types come only with those of browsers. */
 declare const WebAssembly: {
   Module: new (bytes: Uint8Array) => object;
   Instance: new (module: object) => { readonly exports: unknown };
@@ -27,8 +27,8 @@ interface Kernel {
 }
 
 /**
- * For each row of `right` its products with all rows of `left`, one after the other: rows of `right` × rows of `left`.
- * Exact for rows of up to 130,000 numbers.
+ * For each row of `right` its products with all rows of `left`, concatenated: rows of `right` × rows of `left`. Exact
+ * for rows of up to 130,000 numbers.
  */
 export function byteProducts(left: Int8Array, right: Int8Array, dims: number): Int32Array {
   const width = widthOf(dims);
@@ -50,7 +50,7 @@ export function byteProducts(left: Int8Array, right: Int8Array, dims: number): I
   return products;
 }
 
-/** Of each row its product with itself: its length, squared. */
+/** The product of each row with itself: its squared length. */
 export function byteSquares(rows: Int8Array, dims: number): Int32Array {
   const width = widthOf(dims);
   const n = rows.length / dims;
@@ -69,7 +69,7 @@ export function byteSquares(rows: Int8Array, dims: number): Int32Array {
 
 const widthOf = (dims: number): number => Math.ceil(dims / STEP) * STEP;
 
-/** Rows of `dims` numbers into rows of `width`, zeros behind. */
+/** Copies rows of `dims` numbers to rows of `width`, padded with zeros. */
 function putRows(to: Int8Array | Int16Array, rows: Int8Array, dims: number, width: number): void {
   if (width === dims) return to.set(rows);
   to.fill(0);
@@ -86,7 +86,7 @@ function kernelFor(bytes: number): Kernel {
   return kernel;
 }
 
-/** Instructions of WebAssembly (webassembly.github.io/spec/core/binary), by the names that they have there. */
+/** WebAssembly's instructions (webassembly.github.io/spec/core/binary), by their official names. */
 const i32 = {
   const0: [0x41, 0],
   const: (value: number) => [0x41, value],
@@ -100,20 +100,20 @@ const simd = (operation: number, ...immediates: number[]) =>
   operation < 0x80
     ? [0xfd, operation, ...immediates]
     : [0xfd, (operation & 0x7f) | 0x80, operation >> 7, ...immediates];
-/** Eight numbers of 16 bits. */
+/** Loads eight 16-bit numbers. */
 const load16x8 = (offset: number) => simd(0x00, 4, offset);
-/** Eight numbers of 8 bits, widened to 16. */
+/** Loads eight 8-bit numbers, widened to 16 bits. */
 const load8x8 = (offset: number) => simd(0x01, 3, offset);
 const splat = simd(0x11);
 const lane = (index: number) => simd(0x1b, index);
 const add32x4 = simd(0xae);
-/** Products of eight pairs, each two neighbours added up. */
+/** Multiplies eight pairs, and adds neighbouring products. */
 const dot16x8 = simd(0xba);
 const get = (local: number) => [0x20, local];
 const set = (local: number) => [0x21, local];
 const tee = (local: number) => [0x22, local];
 const END = 0x0b;
-/** Runs the body again as long as it leaves a number other than 0. */
+/** Repeats the body as long as it leaves a nonzero number. */
 const loop = (...body: number[][]) => [0x03, 0x40, ...body.flat(), 0x0d, 0, END];
 const advance = (local: number, ...by: number[][]) => [
   ...get(local),
@@ -130,7 +130,7 @@ const after = (from: number, rows: number, ...bytes: number[][]) => [
   ...i32.add,
 ];
 const isBefore = (local: number, end: number) => [...get(local), ...get(end), ...i32.lessThan];
-/** Stores the sum of four sums, and goes on behind it. */
+/** Stores the sum of four lanes, and advances past it. */
 const storeSum = (sums: number, out: number) => [
   ...get(out),
   ...[0, 1, 2, 3].flatMap((index) => [...get(sums), ...lane(index), ...(index === 0 ? [] : i32.add)]),
@@ -187,7 +187,7 @@ function squaresBody(): number[] {
   ];
 }
 
-/** As many numbers as there are locals, parameters first. */
+/** The indices of the locals, parameters first. */
 const locals = (count: number) =>
   Array.from({ length: count }, (_, local) => local) as [
     ...[number, number, number, number, number, number],

@@ -1,6 +1,6 @@
 /**
- * A vector cut to its first `dims` numbers and brought back to length 1, as models with smaller sizes are trained for
- * (Kusupati et al., Matryoshka Representation Learning, 2022); itself where it has that size.
+ * A vector truncated to its first `dims` numbers and normalised again, for which models with smaller sizes are trained
+ * (Kusupati et al., Matryoshka Representation Learning, 2022); unchanged if it has that size.
  */
 export function shortened(vector: Float32Array, dims: number): Float32Array {
   return vector.length === dims ? vector : normalized(vector.slice(0, dims));
@@ -14,8 +14,8 @@ export function cosine(a: Float32Array, b: Float32Array): number {
 }
 
 /**
- * What is like the positives and unlike the negatives, as a direction: the sum of the ones less that of the others. So
- * king and woman less man is near queen (Mikolov et al., 2013).
+ * The direction towards the positives and away from the negatives: the sum of the positives minus the sum of the
+ * negatives. For example, king + woman − man is near queen (Mikolov et al., 2013).
  */
 export function combineExamples(
   positives: readonly Float32Array[],
@@ -31,8 +31,8 @@ export function combineExamples(
 }
 
 /**
- * How near a vector is to the nearest positive; less than all that are nearer to a positive than to every negative where
- * it is not, and the less the nearer it is to a negative.
+ * A vector's similarity to the nearest positive, if that is nearer than every negative. Otherwise a score below all
+ * such similarities, which falls as the nearest negative gets nearer.
  */
 export function likeness(
   vector: Float32Array,
@@ -42,13 +42,11 @@ export function likeness(
   const nearest = (examples: readonly Float32Array[]) =>
     examples.reduce((most, example) => Math.max(most, cosine(vector, example)), -Infinity);
   const [like, unlike] = [nearest(positives), nearest(negatives)];
-  // Cosines of nearer ones are above -1, so this is below all of them.
+  // The cosines of such vectors are above -1, so this is below all of them.
   return like > unlike ? like : -2 - unlike;
 }
 
-/**
- * A query's vector drawn towards what answered it best (Rocchio, 1971): the query plus the mean of these, of length 1.
- */
+/** A query's vector moved towards its best hits (Rocchio, 1971): the query plus the mean of the hits, normalised. */
 export function withFeedback(query: Float32Array, best: readonly Float32Array[]): Float32Array {
   if (best.length === 0) return query;
   const sum = Float32Array.from(query);

@@ -2,8 +2,8 @@ import { shortestFloats } from '@embedmill/jobs';
 import { quantized, type VectorForm } from './quantized.ts';
 
 /**
- * A vector as OpenAI's responses have it: numbers, or in base64 little-endian float32; of another form than `float` its
- * bytes, as numbers or in base64.
+ * A vector in the format of OpenAI's responses: numbers, or base64 of little-endian float32. For number formats other
+ * than `float`: its bytes, as numbers or in base64.
  */
 export function encodedVector(
   vector: Float32Array,

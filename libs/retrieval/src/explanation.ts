@@ -1,18 +1,18 @@
 import type { SparseVector } from '@embedmill/jobs';
 
-/** What one term gave to a sparse score. */
+/** One term's contribution to a sparse score. */
 export interface TermMatch {
   term: number;
-  /** Its weight in the query, times what the store multiplies it by. */
+  /** Its weight in the query, times the store's factor. */
   query: number;
   document: number;
-  /** Its part of the whole score, from 0 to 1. */
+  /** Its share of the whole score, from 0 to 1. */
   share: number;
 }
 
 /**
- * The terms that a query and a document share, the weightiest first; their shares add up to 1. `factors` are what the
- * store multiplies each of the query's terms by.
+ * The terms that a query and a document share, in descending order of contribution; their shares add up to 1. `factors`
+ * are the store's factors for the query's terms.
  */
 export function explainMatch(
   query: SparseVector,

@@ -19,7 +19,7 @@ export const BUNDLED: readonly ModelEntryInput[] = [
     name: 'static-minilm-256',
     dims: 256,
     perToken: false,
-    // A static embedding has no limit of its own: its vector is a sum over tokens.
+    // A static embedding has no inherent limit: its vector is a sum over tokens.
     maxTokens: 512,
     model: {
       path: 'model.onnx',

@@ -4,7 +4,7 @@ import { BERT_TOKENIZER, MINILM } from './shared-facts.ts';
 /** The query prefix of the bge and mxbai English models. */
 const SEARCH_PASSAGES = 'Represent this sentence for searching relevant passages: ';
 
-/** Dense models of English, of the hub. */
+/** Dense English models from the hub. */
 export const ENGLISH: readonly ModelEntryInput[] = [
   {
     ...MINILM,
@@ -104,7 +104,7 @@ export const ENGLISH: readonly ModelEntryInput[] = [
     languages: ['en'],
     dims: 768,
     pooling: 'mean',
-    // It can be stretched to 8,192 by another rotary scaling; it was trained on, and is exported with, 2,048.
+    // Another rotary scaling extends it to 8,192, but it was trained on and exported with 2,048.
     maxTokens: 2048,
     queryPrefix: 'search_query: ',
     documentPrefix: 'search_document: ',
@@ -120,7 +120,7 @@ export const ENGLISH: readonly ModelEntryInput[] = [
       revision: 'e9b6763023c676ca8431644204f50c2b100d9aab',
     },
     license: 'apache-2.0',
-    // Its card layer-normalises a vector before cutting it to one of the smaller sizes.
+    // Its model card layer-normalises a vector before truncating it.
     matryoshka: [512, 256, 128, 64],
   },
   {
@@ -151,7 +151,7 @@ export const ENGLISH: readonly ModelEntryInput[] = [
     name: 'clip-vit-base-patch32',
     languages: ['en'],
     dims: 512,
-    // Its text tower pools by itself, at the end token.
+    // Its text tower itself pools at the end token.
     pooling: 'cls',
     maxTokens: 77,
     padTokenId: 49_407,

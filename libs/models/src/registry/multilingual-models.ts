@@ -1,7 +1,7 @@
 import type { ModelEntryInput } from '../entry.ts';
 import { JINA_V3, MULTILINGUAL_E5, XLM_ROBERTA_TOKENIZER } from './shared-facts.ts';
 
-/** Dense models of many languages, of the hub. */
+/** Dense multilingual models from the hub. */
 export const MULTILINGUAL: readonly ModelEntryInput[] = [
   {
     ...MULTILINGUAL_E5,
@@ -60,7 +60,7 @@ export const MULTILINGUAL: readonly ModelEntryInput[] = [
       },
     ],
     tokenizer: XLM_ROBERTA_TOKENIZER,
-    // Another's export of intfloat's weights: the digests of that one are published in several places.
+    // A third party's export of intfloat's weights, because its digests are published in several places.
     source: {
       kind: 'hub',
       repository: 'Qdrant/multilingual-e5-large-onnx',
@@ -148,7 +148,7 @@ export const MULTILINGUAL: readonly ModelEntryInput[] = [
     languages: ['mul'],
     dims: 1024,
     pooling: 'last',
-    // Trained with padding on the left; what is behind a token it does not see, so that the right gives the same.
+    // Trained with padding on the left. Attention is causal, so padding on the right gives the same result.
     padding: 'right',
     maxTokens: 32_768,
     queryPrefix:
@@ -184,7 +184,7 @@ export const MULTILINGUAL: readonly ModelEntryInput[] = [
     name: 'embeddinggemma-300m',
     languages: ['mul'],
     dims: 768,
-    // Its mean goes through two Dense modules, which are in the graph.
+    // Its mean passes through two Dense modules, which are in the graph.
     pooling: 'graph',
     maxTokens: 2048,
     queryPrefix: 'task: search result | query: ',

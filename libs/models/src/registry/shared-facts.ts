@@ -14,7 +14,7 @@ export const XLM_ROBERTA_TOKENIZER = {
   bytes: 17_082_756,
 };
 
-/** What the models of multilingual-e5 have in common. */
+/** The facts that the multilingual-e5 models share. */
 export const MULTILINGUAL_E5 = {
   pooling: 'mean',
   maxTokens: 512,
@@ -26,15 +26,15 @@ export const MULTILINGUAL_E5 = {
 } satisfies Partial<ModelEntryInput>;
 
 /**
- * One file with five adapters, an entry each but for the two of retrieval. Of its graph the mean of `text_embeds` is
- * the model's vector; its other output, a pooler's, is not.
+ * One file with five adapters; each has its own entry, except that the two for retrieval share one. The model's vector
+ * is the mean of the graph's `text_embeds`, not its pooler output.
  */
 export const JINA_V3 = {
   dims: 1024,
   pooling: 'mean',
   maxTokens: 8192,
   padTokenId: 1,
-  // In one file, and published in more places than that in float32.
+  // A single file, whose digest is published in more places than that of the float32 version.
   model: {
     path: 'onnx/model_fp16.onnx',
     sha256: '329c3ea03a1815cc98f6b97efcafb9000c6c780c2d89d40d4f541b9a88434c38',
@@ -51,7 +51,7 @@ export const JINA_V3 = {
   matryoshka: [768, 512, 256, 128, 64, 32],
 } satisfies Partial<ModelEntryInput>;
 
-/** What all files of all-MiniLM-L6-v2 have in common. */
+/** The facts that all variants of all-MiniLM-L6-v2 share. */
 export const MINILM = {
   dims: 384,
   pooling: 'mean',

@@ -1,7 +1,7 @@
 import type { ModelEntryInput } from '../entry.ts';
 import { BERT_TOKENIZER } from './shared-facts.ts';
 
-/** Sparse models and rerankers, of the hub. */
+/** Sparse models and rerankers from the hub. */
 export const SPARSE_AND_RERANKERS: readonly ModelEntryInput[] = [
   {
     name: 'splade-pp-en-v1',
@@ -75,7 +75,7 @@ export const SPARSE_AND_RERANKERS: readonly ModelEntryInput[] = [
     languages: ['mul'],
     kind: 'reranker',
     dims: 1,
-    // It has positions for 8,192; its makers' own code cuts pairs at 512 unless told otherwise.
+    // It has positions for 8,192 tokens; by default, its makers' code truncates pairs at 512.
     maxTokens: 512,
     padTokenId: 1,
     model: {
