@@ -54,7 +54,7 @@ describe('fusion by scores', () => {
   test('scales each list by three standard deviations on each side of its mean', () => {
     const hits = [5, 3, 1].map((score, n) => ({ key: 'abc'[n]!, score }));
     const fused = fuseByScore([{ weight: 1, hits }]);
-    // Mean 3, standard deviation 2 (of a sample): 5 is at (5 − (3 − 6)) / 12.
+    // Mean 3, sample standard deviation 2: 5 maps to (5 − (3 − 6)) / 12.
     expect(fused).toEqual([
       { key: 'a', score: 8 / 12 },
       { key: 'b', score: 6 / 12 },

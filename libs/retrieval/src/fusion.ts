@@ -1,10 +1,10 @@
 /** Hits of one list, best first. */
 export interface RankedList {
   readonly weight: number;
-  /** What `parts` of fused hits call it; without a name they leave it out. */
+  /** Its name in the `parts` of fused hits; a list without a name is omitted there. */
   readonly name?: string | undefined;
   readonly hits: readonly ScoredKey[];
-  /** What everything else would score, where that is known: 0 of a list of all that share a word with the question. */
+  /** The score of all other documents, if known: 0 for a list of all documents that share a word with the query. */
   readonly others?: number | undefined;
 }
 
@@ -14,14 +14,14 @@ export interface ScoredKey {
 }
 
 export interface FusedKey extends ScoredKey {
-  /** What of the score came from the lists of each name. */
+  /** The contribution to the score of the lists with each name. */
   readonly parts?: Readonly<Record<string, number>>;
 }
 
 /**
- * Reciprocal rank fusion (Cormack et al., 2009): the sum of weight / (k + rank) over the lists that have a hit, ranks
- * counted from 1, and the same for equal scores: one more than the number of hits that are better. Best first; of equal ones
- * the one that came first in the lists.
+ * Reciprocal rank fusion (Cormack et al., 2009): the sum of weight / (k + rank) over the lists that contain a hit.
+ * Ranks start at 1; equal scores share the rank one more than the number of better hits. Best first; ties keep the
+ * order of the lists.
  */
 export function fuseByRank(lists: readonly RankedList[], k: number): FusedKey[] {
   return summed(lists, ({ weight, hits }) => {
@@ -34,15 +34,16 @@ export function fuseByRank(lists: readonly RankedList[], k: number): FusedKey[] 
   });
 }
 
-/** Standard deviations on each side of the mean that are scaled to 0 to 1. */
+/** The number of standard deviations on each side of the mean that map to 0 and 1. */
 const SPREAD = 3;
 
 /**
- * Distribution-based score fusion (Mazzeschi, 2023): each list's scores are scaled so that its mean less three standard
- * deviations is 0 and its mean plus three is 1, and summed by weight. A list whose scores are all equal gives 0.5 each.
+ * Distribution-based score fusion (Mazzeschi, 2023): each list's scores are scaled so that the mean minus three
+ * standard deviations is 0 and the mean plus three is 1, and then summed by weight. In a list of equal scores, each
+ * counts 0.5.
  *
- * What a list has not found counts there as its last hit, or, where `others` says what it would score, as that, 0 at
- * least. With 0 in any case, as is usual, what answers by its meaning alone comes behind all that share some word.
+ * A document missing from a list counts there like the list's last hit, or as its `others` score if known, but at least
+ * 0. With 0 in every case, as is usual, a document that matches only by meaning would rank below all that share a word.
  */
 export function fuseByScore(lists: readonly RankedList[]): FusedKey[] {
   return summed(lists, ({ weight, hits, others }) => {
@@ -61,7 +62,7 @@ export function fuseByScore(lists: readonly RankedList[]): FusedKey[] {
   });
 }
 
-/** Scores as deviations from their mean, in standard deviations; all 0 where they are equal. */
+/** Z-scores; all 0 if the scores are equal. */
 export function standardScores(scores: readonly number[]): number[] {
   const { mean, deviation } = spreadOf(scores, 0);
   return scores.map((score) => (deviation === 0 ? 0 : (score - mean) / deviation));
@@ -71,11 +72,11 @@ function spreadOf(scores: readonly number[], correction: 0 | 1): { mean: number;
   const mean = scores.reduce((sum, score) => sum + score, 0) / scores.length;
   const squares = scores.reduce((sum, score) => sum + (score - mean) ** 2, 0);
   const deviation = Math.sqrt(squares / Math.max(1, scores.length - correction));
-  // What is left of equal scores by rounding is no spread.
+  // Rounding errors of equal scores are not a spread.
   return { mean, deviation: deviation > 1e-9 * Math.abs(mean) ? deviation : 0 };
 }
 
-/** What a list gives to each of its hits, and to what is none of them. */
+/** A list's contribution to each of its hits, and to all other documents. */
 interface Shares {
   found: number[];
   unfound: number;

@@ -1,4 +1,4 @@
-/** The first item of each group, in their order: of hits, best first, the best of each. */
+/** The first item of each group, in order; for hits, best first, that is each group's best. */
 export function bestOfEach<T>(items: readonly T[], groupOf: (item: T) => string): T[] {
   const seen = new Set<string>();
   return items.filter((item) => {

@@ -6,8 +6,8 @@ export interface Stretch {
 }
 
 /**
- * Finds where words of a text have a term of one of the queries, which are read once for all texts; neighbours with
- * nothing but white space between are one stretch.
+ * Finds the words of a text that share a term with one of the queries. The queries are analysed once for all texts.
+ * Matches with only white space between them are joined.
  */
 export function highlighter(queries: readonly string[], analyzer: Analyzer): (text: string) => Stretch[] {
   const wanted = new Set<string>();

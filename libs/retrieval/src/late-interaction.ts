@@ -1,17 +1,17 @@
 import { byteProducts, byteSquares } from './byte-products.ts';
 
 /**
- * How much more a query's token that is met well counts than one that is half met. Chosen on Cranfield, where each half of
- * the questions gains: nDCG@10 is 0.573 with 4, 0.578 with 6 and 0.579 with 8.
+ * How strongly a well-matched query token outweighs half-matched ones. Chosen on Cranfield, where both halves of the
+ * questions improve: nDCG@10 is 0.573 with 4, 0.578 with 6 and 0.579 with 8.
  */
 const SHARPNESS = 6;
 
 /**
- * How well a document answers a query, token by token (Khattab and Zaharia, ColBERT, 2020): for each of the query's tokens
- * the greatest cosine with any of the document's, here to the sixth power, averaged over the query's tokens by their
- * weights. From 0 to 1.
+ * Scores a document for a query token by token (MaxSim; Khattab and Zaharia, ColBERT, 2020): for each query token the
+ * greatest cosine with any document token, here to the sixth power, averaged over the query tokens by their weights.
+ * From 0 to 1.
  *
- * Query and document are tokens × dims, each row of length 1; without special tokens, which stand for no word.
+ * Query and document are tokens × dims, with normalised rows and without special tokens, which represent no word.
  */
 export function lateInteraction(
   query: Float32Array,
@@ -26,7 +26,7 @@ export function lateInteraction(
   return lateInteractionOf(similarities, weights);
 }
 
-/** The same of what the nearest of the document's tokens are known to be, one for each of the query's. */
+/** The same from known maxima, one for each query token. */
 export function lateInteractionOf(similarities: Float32Array, weights: ArrayLike<number>): number {
   let sum = 0;
   let total = 0;
@@ -39,8 +39,8 @@ export function lateInteractionOf(similarities: Float32Array, weights: ArrayLike
 }
 
 /**
- * Of each document, for each of the query's tokens the greatest cosine with any of its own; all 0 of one without tokens.
- * Rows are bytes, of any length: only their directions count.
+ * For each document and each query token, the greatest cosine with any of the document's tokens; 0 for a document
+ * without tokens. Rows are bytes of any length, because only their directions matter.
  */
 export function maxSimilarities(
   query: Int8Array,
@@ -63,7 +63,7 @@ export function maxSimilarities(
   });
 }
 
-/** What stretches of a query weigh, in UTF-16 units. */
+/** The weights of ranges of a query, in UTF-16 units. */
 export interface Emphasis {
   start: number;
   end: number;
@@ -71,8 +71,8 @@ export interface Emphasis {
 }
 
 /**
- * What tokens weigh that begin at these places, those at none (-1) nothing; all others alike where nothing of the query is
- * emphasized.
+ * The weights of tokens by their positions: 0 for tokens without one (-1), and equal for all others if nothing in the
+ * query is emphasized.
  */
 export function tokenWeights(places: ArrayLike<number>, emphasis: readonly Emphasis[]): number[] {
   const isPlain = emphasis.every(({ weight }) => weight === 0);
@@ -82,7 +82,10 @@ export function tokenWeights(places: ArrayLike<number>, emphasis: readonly Empha
   });
 }
 
-/** The greatest product of one row with the document's. Four sums at once: the machine adds them side by side. */
+/**
+ * The greatest product of a row with the document's rows. Computes four sums at once, which the CPU executes in
+ * parallel.
+ */
 function nearest(query: Float32Array, from: number, document: Float32Array, dims: number): number {
   let greatest = -Infinity;
   const even = dims - (dims % 4);

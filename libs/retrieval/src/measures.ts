@@ -1,9 +1,10 @@
-/** How relevant each document is to a question, by its id; documents that are not judged are not relevant. */
+/** The relevance of each document to a query, by id; unjudged documents count as irrelevant. */
 export type Relevance = ReadonlyMap<string, number>;
 
 /**
- * Normalised discounted cumulative gain at rank k (Järvelin and Kekäläinen, 2002), with grades as gains, as BEIR and
- * trec_eval count it: Σ grade / log2(rank + 1) of the first k, over what the best order of all judged ones would give.
+ * Normalised discounted cumulative gain at rank k (Järvelin and Kekäläinen, 2002), with grades as gains, as in BEIR and
+ * trec_eval: Σ grade / log2(rank + 1) over the first k, divided by the value for the ideal order of all judged
+ * documents.
  */
 export function ndcgAt(k: number, ranking: readonly string[], relevance: Relevance): number {
   const gains = ranking.slice(0, k).map((id) => Math.max(0, relevance.get(id) ?? 0));
@@ -12,14 +13,14 @@ export function ndcgAt(k: number, ranking: readonly string[], relevance: Relevan
   return ideal === 0 ? 0 : discounted(gains) / ideal;
 }
 
-/** The part of the relevant documents that are among the first k. */
+/** The share of the relevant documents among the first k. */
 export function recallAt(k: number, ranking: readonly string[], relevance: Relevance): number {
   const relevant = [...relevance.values()].filter((grade) => grade > 0).length;
   if (relevant === 0) return 0;
   return ranking.slice(0, k).filter((id) => (relevance.get(id) ?? 0) > 0).length / relevant;
 }
 
-/** One over the rank of the first relevant document; 0 where there is none. Its mean over questions is called MRR. */
+/** The reciprocal rank of the first relevant document; 0 if there is none. Its mean over queries is the MRR. */
 export function reciprocalRank(ranking: readonly string[], relevance: Relevance): number {
   const first = ranking.findIndex((id) => (relevance.get(id) ?? 0) > 0);
   return first === -1 ? 0 : 1 / (first + 1);
@@ -35,8 +36,8 @@ const RESAMPLES = 2000;
 const SEED = 20_261_124;
 
 /**
- * The mean with the interval in which 95 % of the means of resamples lie (Efron's percentile bootstrap, 1979). The same
- * values give the same interval. At least one value.
+ * The mean with its 95 % confidence interval by Efron's percentile bootstrap (1979). The same values give the same
+ * interval. Needs at least one value.
  */
 export function meanInterval(values: readonly number[], resamples = RESAMPLES): Interval {
   const random = randomNumbers(SEED);
@@ -54,7 +55,7 @@ function discounted(gains: readonly number[]): number {
   return gains.reduce((sum, gain, n) => sum + gain / Math.log2(n + 2), 0);
 }
 
-/** Whole numbers below 2^32 that look random (xorshift32, Marsaglia 2003). */
+/** Pseudo-random integers below 2^32 (xorshift32, Marsaglia 2003). */
 function randomNumbers(seed: number): () => number {
   let state = seed;
   return () => {

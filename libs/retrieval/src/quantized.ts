@@ -1,16 +1,16 @@
-/** Smaller forms of a vector, for stores that take them. */
+/** Smaller number formats of a vector, for stores that support them. */
 export type VectorForm = 'int8' | 'uint8' | 'binary' | 'ubinary';
 
 /**
- * A vector in fewer bytes. `int8`: each number times 127 over the greatest of them, rounded, so that directions stay;
- * `uint8`: the same plus 128; `ubinary`: a bit a number, 1 where it is above 0, the first the highest of its byte (as numpy's packbits), and
- * `binary` the same less 128, as signed bytes.
+ * A vector in fewer bytes. `int8`: each number scaled so that the greatest magnitude is 127, then rounded, which keeps
+ * the direction; `uint8`: the same plus 128; `ubinary`: one bit per number, 1 if it is above 0, the first in the
+ * highest bit of its byte (like numpy's packbits); `binary`: the same minus 128, as signed bytes.
  */
 export function quantized(vector: Float32Array, form: VectorForm): number[] {
   switch (form) {
     case 'int8': {
       const greatest = vector.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
-      // Without `| 0`, small negative numbers would become -0, which JSON writes as 0 but which is no int8.
+      // Without `| 0`, small negative numbers would become -0, which is not an int8, although JSON prints it as 0.
       return Array.from(vector, (value) => Math.round((127 * value) / greatest) | 0);
     }
     case 'uint8':

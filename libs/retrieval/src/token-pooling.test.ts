@@ -4,7 +4,7 @@ import { byteProducts, byteSquares } from './byte-products.ts';
 import { lateInteraction, lateInteractionOf, maxSimilarities, tokenWeights } from './late-interaction.ts';
 import { asBytes, pooledTokens, wardClusters } from './token-pooling.ts';
 
-/** Numbers that look random, the same each time. */
+/** Reproducible pseudo-random numbers. */
 function* noise(seed = 1): Generator<number, never> {
   for (let state = seed; ;) {
     state = (Math.imul(state, 1_103_515_245) + 12_345) | 0;
@@ -67,7 +67,7 @@ describe('late interaction by bytes', () => {
     const query = unitRows(12, dims, 3);
     const document = unitRows(60, dims, 5);
     const weights = Array.from({ length: 12 }, (_, n) => n % 3);
-    // What a document has in common with the query, too.
+    // A part that the document shares with the query, too.
     document.set(rowOf(query, 4, dims), 7 * dims);
     const [found = new Float32Array()] = maxSimilarities(
       asBytes(query, dims),
@@ -141,7 +141,10 @@ describe('Ward’s clusters', () => {
 const partition = (clusters: number[][]) =>
   clusters.map((one) => one.toSorted((a, b) => a - b).join()).sort();
 
-/** By its definition: of all pairs, that whose union adds least to the squared distances from the clusters' means. */
+/**
+ * Ward's method by its definition: merges the pair of all pairs whose union adds least to the squared distances from
+ * the clusters' means.
+ */
 function greedyWard(points: Float32Array, dims: number, count: number): number[][] {
   let clusters = Array.from({ length: points.length / dims }, (_, item) => [item]);
   const meanOf = (items: number[]) =>

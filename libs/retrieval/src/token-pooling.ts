@@ -1,12 +1,12 @@
 import { byteProducts, byteSquares } from './byte-products.ts';
 
 /**
- * Tokens that are clustered together: what is compared grows with their square. Longer texts are taken in stretches of as
- * many.
+ * The maximum number of tokens clustered together, because the cost grows with its square. Longer texts are split into
+ * ranges of this size.
  */
 const MOST_TOKENS = 512;
 
-/** Rows of numbers as rows of bytes of the same directions: each row's greatest number becomes 127. */
+/** Rows of numbers as rows of bytes with the same directions: each row's greatest magnitude becomes 127. */
 export function asBytes(rows: Float32Array, dims: number): Int8Array {
   const bytes = new Int8Array(rows.length);
   for (let from = 0; from < rows.length; from += dims) {
@@ -19,11 +19,12 @@ export function asBytes(rows: Float32Array, dims: number): Int8Array {
 }
 
 /**
- * Token vectors, as bytes, one for every `poolFactor` tokens: tokens are clustered by their cosines and each cluster becomes
- * the mean of its own (Clavié, Chaffin and Adams, "Reducing the Footprint of Multi-Vector Retrieval with Minimal Performance
- * Impact via Token Pooling", 2024; hierarchical clustering by Ward's method, as there). Factor 1 leaves them as they are.
+ * Token vectors as bytes, one for every `poolFactor` tokens: tokens are clustered by their cosines, and each cluster
+ * becomes its mean (Clavié, Chaffin and Adams, "Reducing the Footprint of Multi-Vector Retrieval with Minimal
+ * Performance Impact via Token Pooling", 2024; hierarchical clustering by Ward's method, as there). Factor 1 does not
+ * pool.
  *
- * @param rows tokens × dims, each of length 1
+ * @param rows tokens × dims, normalised
  */
 export function pooledTokens(rows: Float32Array, dims: number, poolFactor: number): Int8Array {
   if (poolFactor === 1) return asBytes(rows, dims);
@@ -48,7 +49,7 @@ function pooledStretch(rows: Float32Array, dims: number, poolFactor: number): In
   return asBytes(sums, dims);
 }
 
-/** Squared distances of rows as if each had length 1, 2 − 2 cos: rows × rows. */
+/** Squared distances of the normalised rows, 2 − 2 cos: rows × rows. */
 function distancesOf(rows: Int8Array, dims: number): Float32Array {
   const lengths = Float32Array.from(byteSquares(rows, dims), (square) => Math.sqrt(square) || 1);
   const products = byteProducts(rows, rows, dims);
@@ -63,16 +64,16 @@ function distancesOf(rows: Int8Array, dims: number): Float32Array {
 }
 
 /**
- * What of `count` clusters each item is in, a number that all of a cluster have. Ward's method: those two are merged first
- * that add least to the squared distances within clusters; found by nearest-neighbour chains (Murtagh, 1983), which make the
- * same merges in another order, with distances to what was merged by Lance and Williams.
+ * Assigns each item to one of `count` clusters, identified by a number. Ward's method: first merges the two clusters
+ * that add least to the squared distances within clusters. Uses nearest-neighbour chains (Murtagh, 1983), which make
+ * the same merges in another order, and updates distances by Lance and Williams.
  *
- * @param distances squared distances, items × items; written to
+ * @param distances squared distances, items × items; overwritten
  */
 export function wardClusters(distances: Float32Array, count: number): Int32Array {
   const items = Math.sqrt(distances.length);
   const sizes = new Int32Array(items).fill(1);
-  // The first `left` of these are what is not merged into another one.
+  // The first `left` entries are the clusters that are not merged into another one.
   const open = Int32Array.from({ length: items }, (_, item) => item);
   const merges: { a: number; b: number; distance: number }[] = [];
   const chain: number[] = [];
@@ -81,7 +82,7 @@ export function wardClusters(distances: Float32Array, count: number): Int32Array
     const last = chain.at(-1) ?? 0;
     const before = chain.at(-2);
     const row = last * items;
-    // The one before comes first among equals, so that chains end.
+    // The previous element wins ties, so that chains end.
     let nearest = before ?? -1;
     let least = before === undefined ? Infinity : (distances[row + before] ?? 0);
     for (let at = 0; at < left; at += 1) {
@@ -116,7 +117,7 @@ export function wardClusters(distances: Float32Array, count: number): Int32Array
   return clustersAfter(merges.toSorted((a, b) => a.distance - b.distance).slice(0, items - count), items);
 }
 
-/** Items by the cluster that merges have put them into. */
+/** Assigns items to clusters by applying the merges. */
 function clustersAfter(merges: readonly { a: number; b: number }[], items: number): Int32Array {
   const clusters = Int32Array.from({ length: items }, (_, item) => item);
   const root = (item: number): number => {

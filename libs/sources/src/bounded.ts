@@ -1,17 +1,17 @@
 import { EmbedmillError } from '@embedmill/jobs';
 
-/** What becomes of a source may have this many times its bytes; a table of texts comes to 20 at most. */
+/** The maximum ratio of unpacked to stored bytes; a table of texts reaches at most 20. */
 const LARGEST_RATIO = 200;
-/** Below this a ratio says nothing. */
+/** The ratio is not checked below this size. */
 const HARMLESS_BYTES = 64 * 1024 * 1024;
 
 export interface Bounds {
-  /** Bytes of the source as it is stored. */
+  /** The source's size as stored, in bytes. */
   sourceBytes: number;
   maxBytes: number;
 }
 
-/** Passes bytes on that were unpacked from a source. Errors: `payload_too_large` once they are more than it should hold. */
+/** Passes on bytes unpacked from a source. Errors: `payload_too_large` once they exceed the limit. */
 export async function* bounded(
   bytes: AsyncIterable<Uint8Array>,
   { sourceBytes, maxBytes }: Bounds,

@@ -5,23 +5,23 @@ import type { Table, TableRow } from './table.ts';
 import { decodedText } from './text-decoding.ts';
 
 export interface CsvOptions {
-  /** Found by itself where it is not given. */
+  /** Detected if not given. */
   delimiter?: string | undefined;
   encoding?: string | undefined;
 }
 
-/** In the order in which they are preferred, where two fit as well. */
+/** In order of preference, which decides ties. */
 const DELIMITERS = [',', ';', '\t', '|'];
-/** What a delimiter is found by. */
+/** How much of the file is examined to detect the delimiter. */
 const SAMPLE_CHARACTERS = 1 << 16;
 const SAMPLE_ROWS = 20;
-/** As Excel writes and reads it, in a line of its own before all others. */
+/** Excel's declaration of the delimiter, in a separate first line. */
 const SEPARATOR_LINE = /^"?sep=([^"\r\n])"?(?:\r\n|\n|\r|$)/i;
 
 /**
- * A CSV file as a table; the first row has the columns' names. Rows that are too short have empty ends; other rows that
- * do not fit are faults of their own. Memory is bounded by the longest row. Errors: `source_unreadable` where the first
- * row has no names.
+ * A CSV file as a table; the first row has the columns' names. Short rows are padded with empty cells; other rows that
+ * do not fit become faults. Memory is bounded by the longest row. Errors: `source_unreadable` if the first row has no
+ * names.
  */
 export async function openCsv(
   bytes: AsyncIterable<Uint8Array>,
@@ -93,7 +93,7 @@ async function* tableRows(
   for await (const group of groups) yield group.map(inTable);
 }
 
-/** The delimiter by which the most rows have as many fields as the first one, and that has more than one. */
+/** The delimiter that gives the most rows the same number of fields as the first one, which must have more than one. */
 function delimiterOf(sample: string, isWhole: boolean): string {
   let best = { delimiter: ',', agreeing: 0, columns: 1 };
   for (const delimiter of DELIMITERS) {

@@ -8,7 +8,7 @@ import {
 import { MAX_LINE_BYTES } from './lines.ts';
 import { faultLine, rowFaultCodeSchema, RowFault } from './row-fault.ts';
 
-/** What a file says as a document. */
+/** A file parsed as a document. */
 export interface ParsedFile {
   title: string | undefined;
   text: string;
@@ -16,17 +16,18 @@ export interface ParsedFile {
   metadata: object;
 }
 
-/** Parses a file, apart from the process that asks; its errors that will not pass are the file's own. */
+/** Parses a file in another process. Its permanent errors are the file's fault. */
 export type ParseFile = (file: { bytes: Uint8Array; name: string }) => Promise<ParsedFile>;
 
-/** Looked at for whether a file is NDJSON. */
+/** The bytes examined to decide whether a file is NDJSON. */
 const MOST_FIRST_LINE = 1024 * 1024;
 const MOST_ID_CHARACTERS = 512;
 const NEWLINE = 0x0a;
 
 /**
- * A file as the line of the document that it is, whose id is its name; or, where it is NDJSON after all, its lines. What
- * cannot be parsed is a line that says why, so that it is this document's failure, and its version that is stored stays.
+ * Converts a file to the line of one document, whose id is the file's name; or to its own lines, if it is NDJSON after
+ * all. A file that cannot be parsed becomes a line with the reason, so that the failure is this document's, and its
+ * stored version stays.
  */
 export async function* documentFileLines(
   bytes: AsyncIterable<Uint8Array>,
@@ -74,7 +75,7 @@ async function lineOf(name: string, bytes: Uint8Array, parse: ParseFile): Promis
   return line.length <= MAX_LINE_BYTES ? line : lineOfFault(name, tooLarge());
 }
 
-/** Throws on what may pass: then the job is tried again as a whole. */
+/** Throws temporary errors, so that the whole job is retried. */
 function lineOfFault(name: string, error: EmbedmillError): Uint8Array {
   const code = rowFaultCodeSchema.safeParse(error.code).data;
   if (error.retryable || code === undefined) throw error;
@@ -90,7 +91,7 @@ function idOf(name: string): string {
   return name.slice(-MOST_ID_CHARACTERS).toWellFormed();
 }
 
-/** Whether the first line is a document by itself. */
+/** Whether the first line is a document. */
 function beginsAsLines(start: Buffer): boolean {
   const text = start
     .subarray(0, MOST_FIRST_LINE)

@@ -36,7 +36,7 @@ const strange = fc.record(
   },
   { requiredKeys: ['id', 'text'] },
 );
-/** A line with bytes of it cut out, doubled or changed. */
+/** A line with some bytes removed, duplicated or changed. */
 const mutated = fc
   .tuple(
     fc.oneof(plain, strange).map((one) => Buffer.from(JSON.stringify(one))),
@@ -77,7 +77,7 @@ test('any bytes are documents, or reports that say why not; each is found again 
       }
       expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
     }),
-    // Of each kind there is one in any case.
+    // There is at least one of each kind.
     { numRuns: 3000, examples: [[[Buffer.from('{"id":"a","text":"x"}')]], [[Buffer.from('{"id":"a"}')]]] },
   );
   expect(documents).toBeGreaterThan(0);

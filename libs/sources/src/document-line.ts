@@ -18,22 +18,23 @@ import { excessIn } from './line-bounds.ts';
 import { MAX_LINE_BYTES, type Line } from './lines.ts';
 import { faultOf } from './row-fault.ts';
 
-/** Of a report: what is wrong may be the id itself, and quote what the line says. */
+/** The limits for reports, because the fault may be the id itself, and messages quote the line. */
 const MOST_ID_CHARACTERS = 512;
 const MOST_MESSAGE_CHARACTERS = 500;
 
 export type DocumentLine =
   | { kind: 'document'; line: Line; document: Document }
   | { kind: 'tombstone'; line: Line; tombstone: Tombstone }
-  /** Its key says which document it would be, where that can be told. */
+  /** Its key identifies the intended document, if that is known. */
   | { kind: 'invalid'; line: Line; report: DocumentReport; key: DocumentKey | undefined };
 
 export type DocumentKey = Pick<Document, 'tenant' | 'id'>;
 
 /**
- * A line as a document of a collection with this profile, or as the tombstone of one, or the report that says why it is none.
+ * Parses a line to a document of a collection with this profile, to a tombstone, or to a report that says why it is
+ * neither.
  *
- * @param job what it says of documents that do not say it themselves
+ * @param job what it states for documents that do not state it themselves
  */
 export function readDocumentLine(
   line: Line,
@@ -79,13 +80,13 @@ export function readDocumentLine(
   return { kind: 'document', line, document: parsed.document };
 }
 
-/** Whose document a value says that it is. */
+/** The tenant that a value names. */
 function tenantOf(value: unknown, { tenant }: DocumentScope): TenantId {
   const named = (value as { tenant?: unknown }).tenant;
   return typeof named === 'string' ? (named as TenantId) : (tenant ?? DEFAULT_TENANT);
 }
 
-/** What the job's failures or warnings say of the document on this line. */
+/** The entry in the job's failures or warnings for the document on this line. */
 export function reportOf(
   line: Pick<Line, 'number' | 'offset' | 'length'>,
   id: string | null,

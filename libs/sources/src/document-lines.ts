@@ -1,10 +1,13 @@
 import { RowFault, faultLine } from './row-fault.ts';
 import type { Table } from './table.ts';
 
-/** Lines are passed on in pieces of about this size. */
+/** Lines are passed on in chunks of about this size. */
 const PIECE_CHARACTERS = 1 << 16;
 
-/** A table's rows as NDJSON, a line a row: a blank one where there is nothing in it, and one that says why it is none. */
+/**
+ * A table's rows as NDJSON, one line per row: a blank line for an empty row, and a fault for a row that is not a
+ * document.
+ */
 export async function* documentLines(
   { rows }: Table,
   documentOf: (row: readonly unknown[], number: number) => object,

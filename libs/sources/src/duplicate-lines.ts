@@ -1,16 +1,16 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Lines whose pairs lie in one bucket, which is in memory whole while it is read. */
+/** The number of lines per bucket; one bucket is in memory while it is read. */
 const LINES = 1_000_000;
-/** A line in its bucket, and the line that wins over it. */
+/** A line's index in its bucket, and the line that replaces it. */
 const PAIR = 12;
-/** What waits in memory, over all buckets. */
+/** The number of pairs buffered in memory, over all buckets. */
 const HELD_BYTES = 16 * 1024 * 1024;
 
 /**
- * Pairs of a line that comes again and the line that wins, given out in the order of lines however they came. They lie in
- * memory while they are few, else in a file for each million lines.
+ * Pairs of a repeated line and the line that replaces it, returned in order of lines, whatever order they were added
+ * in. They are in memory while they are few, otherwise in one file per million lines.
  */
 export class DuplicateLines {
   readonly #folder: string;
@@ -18,7 +18,7 @@ export class DuplicateLines {
   readonly #buckets: { waiting: Buffer[]; file: FileHandle | undefined }[] = [];
   #held = 0;
 
-  /** `makeFolder` is called before the first file is written to the folder, which is whoever's who made it. */
+  /** `makeFolder` is called before the first file is written to the folder. The caller owns the folder. */
   constructor(folder: string, makeFolder: () => Promise<void>) {
     this.#folder = folder;
     this.#open = makeFolder;
@@ -37,7 +37,7 @@ export class DuplicateLines {
 
   async *inOrder(): AsyncGenerator<[line: number, by: number]> {
     for (const [at, bucket] of this.#buckets.entries()) {
-      // A sparse array's entries are of what is between them, too.
+      // A sparse array's entries would also include its gaps.
       if ((bucket as unknown) === undefined) continue;
       const by = new Float64Array(LINES);
       const put = (pairs: Buffer): void => {
@@ -66,7 +66,7 @@ export class DuplicateLines {
   }
 }
 
-/** A file of records, in pieces of whole ones. */
+/** Reads a file of records, in chunks of whole records. */
 export async function* piecesOf(file: FileHandle, recordBytes: number): AsyncGenerator<Buffer> {
   const piece = Buffer.alloc(recordBytes * 65_536);
   for (let at = 0; ;) {

@@ -6,12 +6,12 @@ import type { Document } from '@embedmill/jobs';
 import { piecesOf, DuplicateLines } from './duplicate-lines.ts';
 
 /**
- * Finds the lines of a job whose document comes again on a later line (the last one wins).
+ * Finds the lines of a job whose document is repeated on a later line (the last one wins).
  *
- * Two modes: in memory while the job is small, and spilled to files by the id's hash once more than
- * `memoryRecords` ids were seen, so that memory stays flat whatever the job's size. A record is 16 bytes of the
- * hash of (tenant, id) and the line as a float64; equal hashes are in the same partition, so that partitions can
- * be read one by one. Used by the scan alone: `add` in order of lines, then `duplicates` once, then `close`.
+ * Two modes: in memory while the job is small, and spilled to files by the id's hash once more than `memoryRecords` ids
+ * were seen, so that memory stays constant whatever the job's size. A record is 16 bytes of the hash of (tenant, id)
+ * and the line as a float64. Equal hashes are in the same partition, so partitions can be read one by one. Used only by
+ * the scan: `add` in order of lines, then `duplicates` once, then `close`.
  */
 const RECORD = 24;
 const PARTITIONS = 256;
@@ -34,7 +34,9 @@ export class DuplicateFinder {
     if (partition?.add(key, line)) await partition.spill();
   }
 
-  /** Pairs of a line that comes again and the last line with the same document, by line. Memory grows with neither. */
+  /**
+   * Pairs of a repeated line and the last line with the same document, in order of lines. Memory grows with neither.
+   */
   async *duplicates(): AsyncGenerator<[line: number, by: number]> {
     for (const partition of this.#partitions) {
       const last = new Map<string, number>();
@@ -73,7 +75,7 @@ class Partition {
     this.#capacity = capacity * RECORD;
   }
 
-  /** Whether it is full now and has to be spilled before the next one. */
+  /** Whether it is full and must be spilled before the next record. */
   add(key: Buffer, line: number): boolean {
     if (this.#used + RECORD > this.#buffer.length) {
       const grown = Buffer.alloc(Math.min(this.#capacity, Math.max(RECORD * 64, this.#buffer.length * 2)));

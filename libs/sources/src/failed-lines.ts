@@ -6,13 +6,13 @@ import type { SpooledJob } from './spooled-job.ts';
 
 type Span = Pick<Line, 'offset' | 'length'>;
 
-/** Of a source, what is read at once to get at lines in it. */
+/** The bytes of a source that are read at once to reach lines in it. */
 const STRETCH_BYTES = 1024 * 1024;
 
 /**
- * The lines of a job's source that failed, in their order. Of a shard whose reports do not name them all, every line that
- * no later one of the job replaced: what is stored already costs a look when it comes again. With `wanted`, just the named
- * ones that it says yes to.
+ * The failed lines of a job's source, in order. For a shard whose reports do not list all of them, every line that no
+ * later line of the job replaced: a document that is already stored costs only a check when it is submitted again. With
+ * `wanted`, only the listed ones that it accepts.
  */
 export async function* failedLines(
   spool: Pick<SpooledJob, 'readSource' | 'readManifest'>,
@@ -21,7 +21,7 @@ export async function* failedLines(
   failures: AsyncIterable<ShardReports & { shard: number }>,
   wanted?: (report: DocumentReport) => boolean,
 ): AsyncGenerator<Uint8Array> {
-  // Lines that lie near one another are read at once: a bucket takes its while over each reading.
+  // Lines near one another are read at once, because each read from a bucket is slow.
   let near: Span[] = [];
   for await (const span of failedSpans(spool, job, source, failures, wanted)) {
     const start = near[0]?.offset ?? span.offset;

@@ -11,9 +11,8 @@ import { readShardLines } from './shard-lines.ts';
 import type { Spool } from './spool.ts';
 
 /**
- * Settles a shard that cannot be worked on: each of its documents goes to the job's failures with `error`, or
- * with what is wrong with the document itself. Where even the source cannot be read, documents are named by
- * their lines.
+ * Settles a shard that cannot be processed: each of its documents goes to the job's failures with `error`, or with the
+ * document's own fault. If even the source cannot be read, documents are identified by their lines.
  */
 export async function failShard(spool: Spool, shard: Shard, error: EmbedmillError): Promise<ShardResult> {
   const { range } = shard;
@@ -45,7 +44,7 @@ export async function failShard(spool: Spool, shard: Shard, error: EmbedmillErro
     );
   }
   const job = shard.job as JobId;
-  // What an earlier try wrote is of documents that count as failed now.
+  // An earlier attempt's reports are about documents that now count as failed.
   if (shard.sink !== undefined || shard.dataset !== undefined) await spool.removePart(job, shard.index);
   const reports = { failures, warnings };
   const reported = await spool.settleReports(job, shard.index, reports, shard.reportRoom);

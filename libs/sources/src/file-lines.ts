@@ -5,7 +5,7 @@ import { fileFaultCodeSchema } from './row-fault.ts';
 import { duplicateMessage } from './shard-lines.ts';
 import type { Spool } from './spool.ts';
 
-/** Which lines of the gathered source are one file's. */
+/** The lines of the gathered source that belong to one file. */
 export interface FileLines {
   name: string;
   /** From 1. */
@@ -21,7 +21,7 @@ export const fileLinesSchema = z.strictObject({
   fault: z.strictObject({ code: fileFaultCodeSchema, message: z.string() }).optional(),
 });
 
-/** The files of a job in the order of their lines; undefined for a job of one source. */
+/** A job's files in order of their lines; undefined for a job with one source. */
 export async function readFileLines(
   spool: Pick<Spool, 'readFiles'>,
   job: JobId,
@@ -32,7 +32,10 @@ export async function readFileLines(
   return Array.fromAsync(values, (value) => parseKept(fileLinesSchema, value));
 }
 
-/** Reports of the gathered source, and how many more there are, as those of its files: each names file and line in it. */
+/**
+ * Converts reports on the gathered source, and the count of further ones, to reports on its files: each names the file
+ * and its line in it.
+ */
 export async function* reportsByFile(
   reports: AsyncIterable<Uint8Array>,
   files: readonly FileLines[],
@@ -58,7 +61,7 @@ function reportByFile(report: DocumentReport, files: readonly FileLines[]): Docu
   return { ...inFile, by: winner.line, message: duplicateMessage(where) };
 }
 
-/** The file of a line of the gathered source, and the line's number in it. */
+/** The file of a gathered line, and the line's number in that file. */
 export function placeOf(
   line: number,
   files: readonly FileLines[],
@@ -74,7 +77,7 @@ export function placeOf(
   return found === undefined ? undefined : { file: found.name, line: line - found.firstLine + 1 };
 }
 
-/** So that a long list does not keep the event loop to itself. */
+/** Yields regularly, so that a long list does not block the event loop. */
 async function* inPieces(bytes: Buffer): AsyncGenerator<Buffer> {
   const size = 1 << 16;
   for (let at = 0; at < bytes.length; at += size) {

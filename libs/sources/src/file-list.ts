@@ -10,14 +10,14 @@ import { readLines } from './lines.ts';
 import { fileFaultCodeSchema } from './row-fault.ts';
 import type { Spool } from './spool.ts';
 
-/** How many files one job may have. */
+/** The maximum number of files in one job. */
 export const MOST_FILES = 100_000;
 
-/** A file that cannot be read, and why: known before, or found when it was tried. */
+/** A file that cannot be read, with the reason: known in advance, or found while reading. */
 const faultSchema = z.strictObject({ code: fileFaultCodeSchema, message: z.string() });
 export type FileFault = z.infer<typeof faultSchema>;
 
-/** One of a job's files, and where it lies: `packed` among those that were uploaded with it. */
+/** One of a job's files, with its location: `packed` among the files uploaded with it. */
 const listedFileSchema = z.strictObject({
   name: z.string(),
   at: z.union([
@@ -26,12 +26,12 @@ const listedFileSchema = z.strictObject({
     z.strictObject({ kind: z.literal('url'), url: z.string() }),
     z.strictObject({ kind: z.literal('none'), fault: faultSchema }),
   ]),
-  /** None for plain NDJSON, and for what a URL's answer says. */
+  /** Undefined for plain NDJSON, or if a URL's response determines it. */
   encoding: sourceEncodingSchema.optional(),
 });
 export type ListedFile = z.infer<typeof listedFileSchema>;
 
-/** Writes which files a job has, in the order in which they are read: that of their names. */
+/** Writes a job's files in reading order, which is that of their names. */
 export async function writeFileList(
   spool: Pick<Spool, 'receive'>,
   job: JobId,
@@ -49,7 +49,7 @@ export async function* readFileList(
   for await (const value of valuesOf(spool.readSource(list))) yield parseKept(listedFileSchema, value);
 }
 
-/** Values as NDJSON, some at a time. */
+/** Values as NDJSON, in batches. */
 export async function* jsonLines(values: readonly object[]): AsyncGenerator<Uint8Array> {
   const atOnce = 1000;
   for (let from = 0; from < values.length; from += atOnce) {
@@ -58,7 +58,7 @@ export async function* jsonLines(values: readonly object[]): AsyncGenerator<Uint
   }
 }
 
-/** The values of NDJSON that we wrote. */
+/** Parses NDJSON that embedmill wrote. */
 export async function* valuesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<unknown> {
   for await (const group of readLines(bytes)) {
     for (const line of group) {

@@ -14,7 +14,7 @@ beforeEach(async () => {
   allowed = join(folder, 'allowed');
   await mkdir(join(allowed, 'in'), { recursive: true });
   await mkdir(join(folder, 'out'));
-  // Of the same size and time as what takes its place, so that these give nothing away.
+  // The replacement has the same size and time, so that these do not reveal it.
   for (const [path, text] of [
     [join(allowed, 'in', 'a.ndjson'), 'public\n'],
     [join(folder, 'out', 'a.ndjson'), 'secret\n'],

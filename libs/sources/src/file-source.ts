@@ -6,7 +6,7 @@ import { EmbedmillError, type SourceRef } from '@embedmill/jobs';
 
 export type FileSource = Extract<SourceRef, { kind: 'file' }>;
 
-/** As `readSource`. */
+/** Like `readSource`. */
 export async function* readFile(
   source: FileSource,
   offset: number,
@@ -31,8 +31,8 @@ export async function* readFile(
 }
 
 /**
- * A file that the server may read in place: below `allowedFolder`, links resolved, now and whenever it is read.
- * Errors: `source_forbidden` outside of it, `source_unreadable` when it is no readable file.
+ * A file that the server may read in place: within `allowedFolder` after links are resolved, both now and whenever it
+ * is read. Errors: `source_forbidden` outside the folder, `source_unreadable` if it is not a readable file.
  */
 export async function openLocalSource(path: string, allowedFolder: string | undefined): Promise<FileSource> {
   if (allowedFolder === undefined) {
@@ -68,7 +68,7 @@ export async function openLocalSource(path: string, allowedFolder: string | unde
   }
 }
 
-/** A reference to a file as it is now. */
+/** A reference to a file in its current state. */
 export async function fileSource(path: string): Promise<FileSource> {
   return referenceTo(path, await stat(path));
 }
@@ -78,8 +78,8 @@ function referenceTo(path: string, { size, mtimeMs }: Stats): FileSource {
 }
 
 /**
- * Opens a source once, so that what is checked is what is read: whoever may write to its folder can put another file
- * there in between, or a link.
+ * Opens a source once, so that the checked file is the one that is read: anybody who can write to its folder could
+ * replace it by another file or a link in between.
  */
 async function openFile(source: FileSource): Promise<FileHandle> {
   const path = fileURLToPath(source.uri);
@@ -97,10 +97,10 @@ async function openFile(source: FileSource): Promise<FileHandle> {
   }
 }
 
-/** A pipe would have the open wait for a writer. */
+/** Opening a pipe would wait for a writer. */
 const openAsFile = (path: string) => open(path, constants.O_RDONLY | constants.O_NONBLOCK);
 
-/** Where an open file really is, as the kernel says it; where it does not, as its path says it now. */
+/** The real path of an open file, from the kernel if possible, otherwise by resolving its path now. */
 async function realPathOf(file: FileHandle, path: string): Promise<string> {
   return realpath(`/proc/self/fd/${file.fd}`).catch(() => realpath(path));
 }
@@ -115,13 +115,13 @@ function changed(source: FileSource): EmbedmillError {
   return new EmbedmillError('source_changed', message);
 }
 
-/** Whether a path lies in a folder, or in one below it. */
+/** Whether a path is within a folder. */
 export function isBelow(folder: string, path: string): boolean {
   const way = relative(folder, path);
   return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
-/** `source_unreadable`, by what the system says. */
+/** `source_unreadable`, with the system's reason. */
 export function unreadable(path: string, error: unknown): EmbedmillError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const why =

@@ -13,15 +13,15 @@ const PLAIN: SourceEncoding = { format: 'ndjson', gzip: false };
 export interface Gathered {
   source: StoredSource;
   files: number;
-  /** Files that could not be read, wholly or from some point on. */
+  /** The number of files that could not be read, entirely or from some point on. */
   unread: number;
 }
 
 /**
- * Makes the files of a list into one source of NDJSON, one behind another in the list's order, and keeps which lines
- * are whose (file-lines.ts). A file that cannot be read becomes a line that says so, behind what could be read of it,
- * and its neighbours are read. Memory grows with the number of files, not with their size. Errors: those that may pass
- * by themselves, of reading or of the spool; `payload_too_large` where all together are more than `maxBytes`.
+ * Concatenates the files of a list to one NDJSON source, in the list's order, and records which lines belong to which
+ * file (file-lines.ts). A file that cannot be read becomes a line with the reason, after whatever could be read of it;
+ * the other files are still read. Memory grows with the number of files, not with their size. Errors: temporary ones,
+ * of reading or of the spool; `payload_too_large` if the total exceeds `maxBytes`.
  */
 export async function gather(
   spool: Spool,
@@ -86,7 +86,7 @@ export async function gather(
   return { source, files: index.length, unread };
 }
 
-/** One that was found to be unreadable before. */
+/** A file already known to be unreadable. */
 class UnreadableFile extends Error {
   readonly fault: FileFault;
 
@@ -96,7 +96,7 @@ class UnreadableFile extends Error {
   }
 }
 
-/** Why a file cannot be read. Throws on what may pass: then the job is tried again as a whole. */
+/** Why a file cannot be read. Throws temporary errors, so that the whole job is retried. */
 export function faultOfFile(thrown: unknown): FileFault {
   if (thrown instanceof UnreadableFile) return thrown.fault;
   const error = asEmbedmillError(thrown);
@@ -105,7 +105,7 @@ export function faultOfFile(thrown: unknown): FileFault {
   return { code, message: error.message };
 }
 
-/** At the start of a source it is passed over when lines are read; here it would be in the middle. */
+/** A byte order mark is skipped at the start of a source, but here it would be in the middle. */
 async function* withoutMark(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let isFirst = true;
   for await (const piece of bytes) {

@@ -7,15 +7,17 @@ import type { DocumentKey } from './document-line.ts';
 import type { SpooledJob } from './spooled-job.ts';
 
 /**
- * Which documents a job has, and of which tenants, as the sorted 64-bit hashes of their keys: 8 bytes a document, in a file of the spool and,
- * once loaded, in memory. Two keys of one hash, which is one chance in 10^19 for a pair, make a document count as there.
+ * The set of a job's documents and their tenants, as sorted 64-bit hashes of their keys: 8 bytes per document, in a
+ * file of the spool and, once loaded, in memory. A collision, which has a probability of 1 in 10^19 for a pair, makes a
+ * document count as present.
  *
- * A writer spreads hashes over files by their first byte, so that each can be sorted alone, and memory stays flat whatever
- * the job's size. Used by the scan of a snapshot; loaded by the dispatcher, one set at a time.
+ * A writer distributes hashes over files by their first byte, so that each file can be sorted separately, and memory
+ * stays constant whatever the job's size. Written by the scan of a snapshot; loaded by the dispatcher, one set at a
+ * time.
  */
 const BYTES = BigUint64Array.BYTES_PER_ELEMENT;
 const PARTITIONS = 256;
-/** Of a partition, kept in memory before they are appended to its file. */
+/** The hashes of a partition buffered in memory before they are appended to its file. */
 const BUFFERED = 4096;
 const MOST_TENANTS = 10_000;
 
@@ -29,12 +31,12 @@ export class KeySet {
     this.#hashes = hashes;
   }
 
-  /** Errors: `spool_unavailable`, also where the job has none. */
+  /** Errors: `spool_unavailable`, also if the job has none. */
   static async load(spool: Pick<SpooledJob, 'readKeys'>, job: JobId): Promise<KeySet> {
     return KeySet.read(spool.readKeys(job));
   }
 
-  /** As `write` wrote it. */
+  /** The file's bytes as written by `write`. */
   static async read(file: AsyncIterable<Uint8Array>): Promise<KeySet> {
     return new KeySet(hashesIn(Buffer.concat(await Array.fromAsync(file))));
   }
@@ -43,7 +45,7 @@ export class KeySet {
     return this.#has(hashOf(tenant, id));
   }
 
-  /** Whether it has documents of the tenant. */
+  /** Whether it contains documents of the tenant. */
   hasTenant(tenant: TenantId): boolean {
     return this.#has(hashOf(tenant));
   }
@@ -59,10 +61,10 @@ export class KeySet {
   }
 }
 
-/** `add` each key, then `write` once, then `close`. */
+/** Writes a key set: `add` each key, then `write` once, then `close`. */
 export class KeySetWriter {
   readonly #folder = join(tmpdir(), `embedmill-keys-${randomUUID()}`);
-  /** Lately added: the others may be added again. */
+  /** The tenants added recently; others may be added again. */
   readonly #tenants = new Set<TenantId>();
   readonly #partitions: Partition[];
 
@@ -70,7 +72,7 @@ export class KeySetWriter {
     this.#partitions = Array.from({ length: PARTITIONS }, (_, n) => new Partition(this.#folder, n, buffered));
   }
 
-  /** A document of the job. */
+  /** Adds a document of the job. */
   async add(key: DocumentKey): Promise<void> {
     await this.addFailed(key);
     if (this.#tenants.has(key.tenant)) return;
@@ -79,7 +81,7 @@ export class KeySetWriter {
     await this.#add(hashOf(key.tenant));
   }
 
-  /** One that cannot be read, but for its id. Whose it is may be wrong as well. */
+  /** Adds a document of which only the id is known; its tenant may be wrong. */
   addFailed({ tenant, id }: DocumentKey): Promise<void> {
     return this.#add(hashOf(tenant, id));
   }
@@ -139,7 +141,7 @@ class Partition {
   }
 }
 
-/** A copy, which lies where such numbers may. */
+/** Copies the bytes, to align them for 64-bit numbers. */
 function hashesIn(bytes: Uint8Array): BigUint64Array {
   return new BigUint64Array(Uint8Array.from(bytes).buffer, 0, Math.floor(bytes.length / BYTES));
 }

@@ -1,17 +1,17 @@
-/** Lists, objects and what is in them, at all levels of a line. */
+/** The maximum number of values in a line, at all levels, including lists and objects. */
 const MOST_VALUES = 65_536;
-/** Beyond what a document may have: its metadata nests 16 levels at most. */
+/** Deeper than any document, whose metadata nests at most 16 levels. */
 const MOST_LEVELS = 64;
-/** A shorter line cannot have enough of them to matter. */
+/** A shorter line cannot contain too many values. */
 const HARMLESS_BYTES = 64 * 1024;
 
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
 /**
- * Why a line of JSON must not be parsed: it is made of more values, or deeper, than any document is, and would take many
- * times its bytes to build. Found by a walk over what is outside of its strings; a line that is one long text costs a
- * search for its end. Undefined for all others, also for what is no JSON.
+ * Why a line of JSON must not be parsed: it has more values, or nests deeper, than any document, and parsing it would
+ * take many times its size in memory. Only scans outside of strings; skipping a long text costs one search for its end.
+ * Undefined for all other lines, even for invalid JSON.
  */
 export function excessIn(line: Buffer): string | undefined {
   if (line.length <= HARMLESS_BYTES) return undefined;
@@ -44,7 +44,7 @@ export function excessIn(line: Buffer): string | undefined {
   return undefined;
 }
 
-/** Where the quote is that ends a string, or the line's end. */
+/** The position of the quote that ends a string, or the line's end. */
 function stringEnd(line: Buffer, from: number): number {
   for (let at = line.indexOf(QUOTE, from); at !== -1; at = line.indexOf(QUOTE, at + 1)) {
     let backslashes = 0;

@@ -2,21 +2,21 @@ const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 
-/** The longest line that is read, in bytes; a longer one is passed over and reported. */
+/** The maximum length of a line in bytes; a longer one is skipped and reported. */
 export const MAX_LINE_BYTES = 32 * 1024 * 1024;
 
-/** One line of a source. `bytes` is without its line end; null when the line was too long to hold. */
+/** One line of a source. `bytes` excludes its line end; null if the line was too long. */
 export interface Line {
   number: number;
-  /** Where the line starts in the source, and how many bytes it has with its line end. */
+  /** The line's offset in the source, and its length including its line end. */
   offset: number;
   length: number;
   bytes: Buffer | null;
 }
 
 /**
- * The lines of a stream of bytes that starts at `offset` of its source with line `firstLine`, in groups as
- * they arrive. Blank lines are counted in the numbers but not given out. Memory is bounded by `maxLineBytes`.
+ * The lines of a stream of bytes that starts at `offset` of its source with line `firstLine`, in groups as they arrive.
+ * Blank lines count in the numbers, but are not returned. Memory is bounded by `maxLineBytes`.
  */
 export async function* readLines(
   stream: AsyncIterable<Uint8Array>,

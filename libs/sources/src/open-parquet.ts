@@ -1,6 +1,6 @@
 import type * as parquet from './parquet.ts';
 
-/** As in parquet.ts, whose decoders are loaded with the first file: most processes never read one. */
+/** Loads parquet.ts and its decoders with the first file, because most processes never read one. */
 export async function openParquet(
   ...given: Parameters<typeof parquet.openParquet>
 ): ReturnType<typeof parquet.openParquet> {

@@ -6,18 +6,18 @@ import { getMaxRepetitionLevel, getTreePath } from 'hyparquet/src/schema.js';
 import { ValueFault } from './row-fault.ts';
 import { VALUE_PARSERS, valueReadingOf } from './parquet-values.ts';
 
-/** The bytes of one leaf of a column in a row group, or why there are none. */
+/** The bytes of one leaf of a column in a row group, or why they are missing. */
 export interface ColumnChunk {
   metadata: ColumnMetaData;
   bytes: Uint8Array<ArrayBuffer> | ValueFault;
 }
 
 /**
- * A column's values in one row group, a value a row; in the place of one that cannot be decoded stands why. A page that
- * is broken costs the rows that it has; of lists and structures, whose pages do not say which rows those are, it costs
- * the group's.
+ * A column's values in one row group, one per row; a value that cannot be decoded is replaced by the reason. A broken
+ * page costs only its own rows, but for lists and structures, whose pages do not say which rows they contain, it costs
+ * the whole row group.
  *
- * @param chunks of its leaves, one of a column that has no others below it
+ * @param chunks of its leaves; a flat column has one
  */
 export function columnValues(
   column: SchemaTree,
@@ -79,7 +79,7 @@ function decoded(bytes: Uint8Array<ArrayBuffer>, decoder: Decoder, rows: number)
   return data.flatMap((page) => Array.from(page as ArrayLike<unknown>));
 }
 
-/** Each of a flat column's pages by itself, behind its dictionary. */
+/** Each of a flat column's pages separately, preceded by its dictionary. */
 function pageByPage(bytes: Uint8Array<ArrayBuffer>, decoder: Decoder, rows: number): unknown[] {
   const values: unknown[] = [];
   const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length), offset: 0 };

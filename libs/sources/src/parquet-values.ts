@@ -3,7 +3,7 @@ import { exactNumber, parseJson } from '@embedmill/jobs';
 import type { ParquetParsers, SchemaElement } from 'hyparquet';
 import { ValueFault } from './row-fault.ts';
 
-/** How a column's values are read: its element as the decoder shall see it, and what makes its values of what is stored. */
+/** How a column's values are read: the element to show to the decoder, and the conversion of stored values. */
 export interface ValueReading {
   element: SchemaElement;
   parsers: Partial<ParquetParsers>;
@@ -12,14 +12,15 @@ export interface ValueReading {
 type Raw = number | bigint | Uint8Array;
 const UNITS = { MILLIS: 1000n, MICROS: 1_000_000n, NANOS: 1_000_000_000n } as const;
 const MILLIS_A_DAY = 86_400_000;
-/** Of a decimal number: 76 digits have 32. */
+/** The maximum bytes of a decimal number: 76 digits take 32. */
 const MOST_DECIMAL_BYTES = 64;
 const [DAYS_BYTES, INTERVAL_BYTES] = [4, 12];
 
 /**
- * Values as they are: decimals by their digits, times to the last unit (the decoder's own cut them to milliseconds, and
- * upwards before 1970), bytes as bytes unless the column says that they are text. Where the decoder has no parser of its
- * own for a type, the element is shown to it as a date, whose parser it hands each stored value.
+ * Keeps values exact: decimals digit by digit, times in their full resolution (the decoder itself truncates them to
+ * milliseconds, and rounds up before 1970), and bytes as bytes unless the column declares text. For types without a
+ * customisable parser, the element is shown to the decoder as a date, because it passes each stored value to the date
+ * parser.
  */
 export function valueReadingOf(element: SchemaElement): ValueReading {
   const { converted_type: converted, logical_type: logical } = element;
@@ -57,7 +58,7 @@ function asRaw(element: SchemaElement, valueOf: (raw: Raw) => unknown): ValueRea
   return { element: shown, parsers: { ...VALUE_PARSERS, dateFromDays } };
 }
 
-/** Of the types that the decoder knows. */
+/** The types that the decoder knows. */
 export const VALUE_PARSERS: Partial<ParquetParsers> = {
   timestampFromMilliseconds: (millis) => instantOf(millis, UNITS.MILLIS),
   timestampFromMicroseconds: (micros) => instantOf(micros, UNITS.MICROS),
@@ -82,7 +83,7 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** Units since 1970 as RFC 3339 text in UTC: with milliseconds, and with as many digits more as there are. */
+/** Units since 1970 as RFC 3339 text in UTC: with milliseconds, and further digits if needed. */
 function instantOf(units: bigint | null | undefined, aSecond: bigint): string | ValueFault | null {
   if (units === null || units === undefined) return null;
   const rest = modulo(units, aSecond);
@@ -99,7 +100,7 @@ function timeOf(units: bigint, aSecond: bigint): string {
   return rest === 0n ? time : `${time}.${fractionOf(rest, aSecond)}`;
 }
 
-/** Milliseconds, microseconds or nanoseconds, whichever show it all. */
+/** Milliseconds, microseconds or nanoseconds, whichever are exact. */
 function fractionOf(rest: bigint, aSecond: bigint): string {
   const digits = String(rest).padStart(String(aSecond).length - 1, '0');
   return digits.padEnd(9, '0').replace(/^(\d{3}(?:\d{3})??(?:\d{3})??)0*$/, '$1');
@@ -120,7 +121,7 @@ function decimalOf(raw: Raw, scale: number): number | string | ValueFault {
   return exactNumber(`${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`);
 }
 
-/** A number in two's complement, its first byte the highest. */
+/** A number in big-endian two's complement. */
 function signedOf(bytes: Uint8Array): bigint {
   if (bytes.length === 0) return 0n;
   return BigInt.asIntN(bytes.length * 8, BigInt(`0x${Buffer.from(bytes).toString('hex')}`));

@@ -6,7 +6,7 @@ import { documentLines } from './document-lines.ts';
 import { openParquet } from './parquet.ts';
 import { documentsOf, wantedColumns } from './table.ts';
 
-/** Files that others write, and what is broken in them; `fixtures/make-parquet.py` made them. */
+/** Files from other writers, some of them broken; made by `fixtures/make-parquet.py`. */
 async function rowsOf(file: string | Uint8Array, columns?: Columns): Promise<unknown[]> {
   const bytes =
     typeof file === 'string' ? await readFile(new URL(`../fixtures/${file}`, import.meta.url)) : file;
@@ -83,7 +83,7 @@ test('a page that cannot be decoded is the fault of its rows, by their numbers',
     if (n < 100 || n >= 200) expect(row).toEqual({ id: `i${n}`, text: `text ${n}` });
     else expect(row).toEqual({ unreadable_row: { code: 'malformed_row', message } });
   }
-  // Where nobody wants the column, nothing is wrong.
+  // The fault does not matter if the column is not read.
   const others = await rowsOf('broken-page.parquet', { text: 'id', metadata: [] });
   expect(others[150]).toEqual({ id: 'i150', text: 'i150' });
 });

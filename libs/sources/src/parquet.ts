@@ -18,20 +18,20 @@ import { ValueFault } from './row-fault.ts';
 import type { Table } from './table.ts';
 
 /**
- * A Parquet file as a table, a row group at a time: its columns' chunks are read by byte ranges, looked through, and
- * only then decoded. What cannot be decoded is the fault of the rows that have it. What a file says of itself is not believed: every size and count in its pages' headers is held
- * against the limits first, so that a small file cannot ask for a large memory. Errors: `source_unreadable`, that names
- * the row group and the column.
+ * A Parquet file as a table, one row group at a time: its columns' chunks are read by byte ranges, checked, and only
+ * then decoded. Values that cannot be decoded become faults of their rows. The file's metadata is not trusted: every
+ * size and count in its page headers is first checked against the limits, so that a small file cannot demand much
+ * memory. Errors: `source_unreadable`, which names the row group and the column.
  */
 export const PARQUET_LIMITS = {
-  /** Of a row group, unpacked, over the columns that are read. */
+  /** The maximum unpacked bytes of a row group, over the columns read. */
   groupBytes: 256 * 1024 * 1024,
-  /** Of a row group; lists count each of their values. */
+  /** The maximum values of a row group, including each value of lists. */
   groupValues: 4 * 1024 * 1024,
   footerBytes: 64 * 1024 * 1024,
 };
 
-/** Rows that are handed on at once. */
+/** The number of rows passed on at once. */
 const ROWS_AT_ONCE = 1024;
 
 export interface RangeReader {
@@ -41,8 +41,8 @@ export interface RangeReader {
 }
 
 /**
- * `wanted`: the columns to read, of those there are; all by default. Errors: `source_unreadable` where there are more of
- * them than are read, or one is of a kind that cannot be read.
+ * `wanted`: selects the columns to read; all by default. Errors: `source_unreadable` if there are too many, or one has
+ * an unsupported type.
  */
 export async function openParquet(
   file: RangeReader,
@@ -89,7 +89,7 @@ async function* rowsOf(
   }
 }
 
-/** The row group's chunks, by column. One that lies as it should not is its rows' fault alone. */
+/** The row group's chunks by column. An invalid location is only the fault of its rows. */
 async function readChunks(
   file: RangeReader,
   group: RowGroup,
@@ -127,10 +127,10 @@ async function readChunks(
   return chunks;
 }
 
-/** What is wrong with one column's bytes in one row group. */
+/** The fault in one column's bytes in one row group. */
 class BrokenChunk extends Error {}
 
-/** Reads a chunk's page headers, and gives the bytes that its pages unpack to. */
+/** Reads a chunk's page headers, and returns the unpacked size of its pages. */
 function lookThrough(bytes: Uint8Array<ArrayBuffer>, where: string, rows: number): number {
   const reader = { view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length), offset: 0 };
   let unpacked = 0;
@@ -152,7 +152,7 @@ function lookThrough(bytes: Uint8Array<ArrayBuffer>, where: string, rows: number
     reader.offset += placeOf(header.compressed_page_size, 'a page’s size');
     if (reader.offset > bytes.length) throw new BrokenChunk('a page goes beyond its chunk');
     if (unpacked > PARQUET_LIMITS.groupBytes) throw tooLarge(where, unpacked, rows);
-    // A dictionary has as many again at most.
+    // A dictionary has at most as many values again.
     if (values > 2 * PARQUET_LIMITS.groupValues) throw tooLarge(where, unpacked, values);
   }
   return unpacked;
@@ -167,7 +167,7 @@ function rangeOf(chunk: ColumnMetaData, size: number, at: string): { start: numb
   return { start, end };
 }
 
-/** Errors: `source_unreadable` that names the column, where it is of a kind that nothing here reads. */
+/** Errors: `source_unreadable`, which names the column, if its type is unsupported. */
 function assertReadable({ path_in_schema, type, codec, encodings }: ColumnMetaData): void {
   const isPacked = codec !== 'UNCOMPRESSED' && codec !== 'SNAPPY' && COMPRESSORS[codec] === undefined;
   const strange: string | undefined = isPacked
@@ -182,7 +182,7 @@ function assertReadable({ path_in_schema, type, codec, encodings }: ColumnMetaDa
   );
 }
 
-/** Reads no more at once than `most` bytes, all of them within the file. */
+/** Reads at most `most` bytes at once, all within the file. */
 function limited(file: RangeReader, most: number): AsyncBuffer {
   return {
     byteLength: file.size,
@@ -207,7 +207,7 @@ function placeOf(value: bigint | number, what: string): number {
   throw new BrokenChunk(`${what} cannot be ${value}`);
 }
 
-/** Node's own where it has one: they stop at the length that was announced. */
+/** Node's own decompressors where available, because they stop at the announced length. */
 const COMPRESSORS: Compressors = {
   ...inScript,
   GZIP: (input, length) => unzipSync(input, { maxOutputLength: Math.max(1, length) }),

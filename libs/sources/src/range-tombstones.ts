@@ -1,7 +1,7 @@
 import type { JobId } from '@embedmill/jobs';
 import { once, type SpoolStorage } from './spool-storage.ts';
 
-/** A range tombstone, by its job and the place of that in the order of acceptance. */
+/** A range tombstone, identified by its job and that job's sequence. */
 export interface RangeTombstoneKey {
   sequence: number;
   job: JobId;
@@ -10,11 +10,12 @@ export interface RangeTombstoneKey {
 const FOLDER = 'range-tombstones-';
 
 /**
- * What the spool keeps of deletions that named no documents, so that what is older, and comes later, can be held against
- * them: a folder `range-tombstones-<collection>` for each collection that has any, with `<sequence>-<job>.json` in it, and of a
- * snapshot `<sequence>-<job>.keys` beside it, the keys of its documents. Names alone tell whether one is later than a job.
+ * The spool's records of deletions that did not name documents, against which older writes that arrive later are
+ * checked. Each collection that has any gets a folder `range-tombstones-<collection>` with `<sequence>-<job>.json`, and
+ * for a snapshot also `<sequence>-<job>.keys`, the keys of its documents. The names alone show whether one is later
+ * than a job.
  *
- * Written by the job's dispatcher alone, read by the dispatchers of older jobs, removed by retention.
+ * Written only by the job's dispatcher, read by the dispatchers of older jobs, removed by retention.
  */
 export class RangeTombstones {
   readonly #storage: SpoolStorage;
@@ -23,7 +24,7 @@ export class RangeTombstones {
     this.#storage = storage;
   }
 
-  /** Keeps what a range tombstone says, in place of what it said before. Errors: `spool_unavailable`, as of all. */
+  /** Stores a range tombstone's content, replacing an earlier one. Errors: `spool_unavailable`, as for all methods. */
   async keep(collection: string, key: RangeTombstoneKey, value: object): Promise<void> {
     await this.#storage.write(`${pathOf(collection, key)}.json`, once(Buffer.from(JSON.stringify(value))));
   }
@@ -32,7 +33,7 @@ export class RangeTombstones {
     await this.#storage.write(`${pathOf(collection, key)}.keys`, body);
   }
 
-  /** What `keep` kept, as JSON has it; undefined where there is none any more. */
+  /** The JSON stored by `keep`; undefined if it no longer exists. */
   async read(collection: string, key: RangeTombstoneKey): Promise<unknown> {
     const bytes = await this.#storage.find(`${pathOf(collection, key)}.json`);
     return bytes === undefined ? undefined : JSON.parse(bytes.toString('utf8'));
@@ -42,7 +43,7 @@ export class RangeTombstones {
     return this.#storage.read(`${pathOf(collection, key)}.keys`);
   }
 
-  /** A collection's range tombstones, by their sequences. */
+  /** A collection's range tombstones, in order of their sequences. */
   async list(collection: string): Promise<RangeTombstoneKey[]> {
     const keys: RangeTombstoneKey[] = [];
     for await (const path of this.#storage.list(FOLDER + collection)) {
@@ -52,12 +53,12 @@ export class RangeTombstones {
     return keys;
   }
 
-  /** Removes one, where it is there. */
+  /** Removes one, if it exists. */
   async remove(collection: string, key: RangeTombstoneKey): Promise<void> {
     for (const kind of ['json', 'keys']) await this.#storage.remove(`${pathOf(collection, key)}.${kind}`);
   }
 
-  /** The collections that have any. */
+  /** The collections with range tombstones. */
   async collections(): Promise<string[]> {
     const folders = await this.#storage.folders();
     return folders.flatMap(({ folder }) => (folder.startsWith(FOLDER) ? folder.slice(FOLDER.length) : []));
@@ -68,7 +69,7 @@ export class RangeTombstones {
   }
 }
 
-/** The order of names is that of sequences, which are below 2^53. */
+/** Padded, so that names sort like sequences, which are below 2^53. */
 function pathOf(collection: string, { sequence, job }: RangeTombstoneKey): string {
   return `${FOLDER}${collection}/${String(sequence).padStart(16, '0')}-${job}`;
 }

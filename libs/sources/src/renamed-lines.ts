@@ -9,8 +9,8 @@ type Fields = Record<string, unknown>;
 const NEWLINE = Buffer.from('\n');
 
 /**
- * Lines of NDJSON whose fields go by other names, as documents, each line in its place. A line that is no JSON object
- * stays as it is, for the document's own check to name it.
+ * Converts lines of NDJSON with other field names to documents, line by line. A line that is not a JSON object stays
+ * unchanged, so that the document's check reports it.
  */
 export async function* renamedLines(
   bytes: AsyncIterable<Uint8Array>,
@@ -21,7 +21,7 @@ export async function* renamedLines(
   for await (const group of readLines(bytes)) {
     const piece: Uint8Array[] = [];
     for (const line of group) {
-      // Blank lines, which are passed over, count as lines.
+      // Blank lines are skipped, but count as lines.
       for (; number < line.number - 1; number += 1) piece.push(NEWLINE);
       piece.push(renamed(line, documentOf), NEWLINE);
       number = line.number;
@@ -35,7 +35,7 @@ function renamed({ bytes, length }: Line, documentOf: (fields: Fields) => Fields
     const message = `the line has ${length} bytes, but at most ${MAX_LINE_BYTES} are allowed; split the document`;
     return Buffer.from(faultLine(new RowFault('line_too_long', message)));
   }
-  // What is refused in any case is not built.
+  // Lines that will be refused anyway are not parsed.
   if (!isUtf8(bytes) || excessIn(bytes) !== undefined) return bytes;
   let value: unknown;
   try {

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { EmbedmillError } from '@embedmill/jobs';
 
 /**
- * Why a row or a line of a source in another format is no document. It stands in the row's place among the lines that
- * the source becomes, so that it is the row's own failure, with its number, and its neighbours are read.
+ * Why a row or a line of a source in another format is not a document. It takes the row's place among the converted
+ * lines, so that it becomes the row's own failure with its number, and the other rows are still read.
  */
 export class RowFault {
   readonly code: RowFaultCode;
@@ -15,7 +15,9 @@ export class RowFault {
   }
 }
 
-/** Why a single value cannot be had, in the value's place; whoever wants the value makes it its row's fault. */
+/**
+ * Takes the place of a value that cannot be read, with the reason. If the value is needed, it becomes its row's fault.
+ */
 export class ValueFault extends Error {
   readonly code: RowFaultCode;
 
@@ -24,7 +26,7 @@ export class ValueFault extends Error {
     this.code = code;
   }
 
-  /** As a map's key: what no document may have. */
+  /** As a map's key, which no document may have. */
   override toString(): string {
     return '\uDC80';
   }
@@ -53,19 +55,19 @@ export const rowFaultCodeSchema = z.union([
 ]);
 export type RowFaultCode = z.infer<typeof rowFaultCodeSchema>;
 
-/** No document has such a field, and none that has it is valid. */
+/** The field that marks a fault; a document with this field is invalid. */
 const FIELD = 'unreadable_row';
 const faultSchema = z.strictObject({
   id: z.string().optional(),
   [FIELD]: z.strictObject({ code: rowFaultCodeSchema, message: z.string().max(2000) }),
 });
 
-/** `id`: of the document that cannot be read, where it is known. */
+/** `id`: that of the unreadable document, if known. */
 export function faultLine({ code, message }: RowFault, id?: string): string {
   return JSON.stringify({ id, [FIELD]: { code, message } });
 }
 
-/** The fault that a parsed line stands for; undefined for one that is a line of its own. */
+/** The fault that a parsed line represents; undefined for an ordinary line. */
 export function faultOf(value: unknown): EmbedmillError | undefined {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, FIELD)) return undefined;
   const parsed = faultSchema.safeParse(value);

@@ -1,17 +1,19 @@
 import { EmbedmillError } from '@embedmill/jobs';
 
-/** The object is no longer the one that was meant. */
+/** The object has changed since it was referenced. */
 export class ObjectChanged extends Error {}
-/** The store answers a range with more than that. */
+/** The store's answer is longer than the requested range. */
 export class RangeIgnored extends Error {}
 
-/** What an S3 request came to nothing by. */
+/** The kinds of S3 failures. */
 export interface S3Failure {
   kind: 'missing' | 'forbidden' | 'changed' | 'beyond_end' | 'refused' | 'unavailable';
   reason: string;
 }
 
-/** Tells failures that stay from those that pass, by the answer's status; without an answer, they pass. */
+/**
+ * Distinguishes permanent from temporary failures by the response's status; without a response, a failure is temporary.
+ */
 export function s3Failure(error: unknown): S3Failure {
   if (error instanceof ObjectChanged) return { kind: 'changed', reason: 'the object has been replaced' };
   if (error instanceof RangeIgnored)
@@ -43,7 +45,7 @@ export function s3Failure(error: unknown): S3Failure {
   }
 }
 
-/** An error in reading a source: `source_unreadable`, `source_changed`, or `source_unavailable`, which may pass. */
+/** An error in reading a source: `source_unreadable`, `source_changed`, or `source_unavailable`, which is temporary. */
 export function sourceError(url: string, error: unknown): EmbedmillError {
   if (error instanceof EmbedmillError) return error;
   const { kind, reason } = s3Failure(error);

@@ -4,11 +4,10 @@ import { EmbedmillError } from '@embedmill/jobs';
 import { ObjectChanged, RangeIgnored, s3Failure } from './s3-error.ts';
 
 /**
- * Objects of any S3-compatible store. Where it is and who asks comes from the SDK's own settings
- * (AWS_ENDPOINT_URL_S3, AWS_REGION, AWS_ACCESS_KEY_ID, roles of the machine, …). The SDK is loaded and connects at
- * the first call, so that those who have no bucket pay nothing. Requests that fail for the moment (5xx, SlowDown, a
- * broken connection) are repeated with growing pauses; what is thrown then is the SDK's error, for the caller to
- * name.
+ * Objects of any S3-compatible store. The SDK's own settings give its address and the credentials (AWS_ENDPOINT_URL_S3,
+ * AWS_REGION, AWS_ACCESS_KEY_ID, roles of the machine, …). The SDK is loaded on the first call, so that it costs
+ * nothing without a bucket. Requests with temporary failures (5xx, SlowDown, a broken connection) are retried with
+ * growing pauses. If that does not help, the SDK's error is thrown, for the caller to convert.
  */
 export interface S3Location {
   bucket: string;
@@ -20,9 +19,9 @@ export interface ObjectVersion {
   etag: string;
 }
 
-/** What one request reads: held in memory, so that no connection waits for whoever takes the bytes. */
+/** The bytes that one request reads into memory, so that no connection has to wait for the consumer. */
 const WINDOW_BYTES = 4 * 1024 * 1024;
-/** Of an upload; two are under way while a third fills. S3 takes 10,000 of them. */
+/** The size of an upload's parts; two are in flight while a third fills. S3 allows 10,000 parts. */
 const PART_BYTES = 8 * 1024 * 1024;
 const MOST_PARTS = 10_000;
 const PARTS_AT_ONCE = 2;
@@ -34,7 +33,7 @@ export class S3Objects {
   readonly pathStyle: boolean;
   #opened: ReturnType<typeof openClient> | undefined;
 
-  /** `pathStyle`: buckets are named in the path, not in the host's name. */
+  /** `pathStyle`: the bucket is in the path, not in the host name. */
   constructor({ pathStyle = false }: { pathStyle?: boolean } = {}) {
     this.pathStyle = pathStyle;
   }
@@ -54,8 +53,8 @@ export class S3Objects {
   }
 
   /**
-   * The bytes from `offset` to `end` (of the whole object by default). With an `etag`, an object that has another one
-   * by now gives `ObjectChanged`.
+   * The bytes from `offset` to `end` (by default the object's end). With an `etag`, throws `ObjectChanged` if the
+   * object has another one by now.
    */
   async *read(
     location: S3Location,
@@ -76,7 +75,7 @@ export class S3Objects {
     }
   }
 
-  /** Bytes `start` to `end`, fewer at the object's end, none beyond it. */
+  /** Bytes `start` to `end`: fewer at the object's end, none beyond it. */
   async #window(location: S3Location, start: number, end: number, etag: string | undefined) {
     const { sdk, client } = await this.#open();
     const request = {
@@ -92,7 +91,7 @@ export class S3Objects {
       });
       if (answer === undefined) return { bytes: Buffer.alloc(0), size: start };
       const body = answer.Body as Readable;
-      // Not every store knows If-Match, nor ranges.
+      // Not every store supports If-Match or ranges.
       const isOther = etag !== undefined && answer.ETag !== etag;
       if (isOther || (answer.ContentLength ?? 0) > end - start) {
         body.destroy();
@@ -102,7 +101,7 @@ export class S3Objects {
         const bytes = Buffer.concat(await Array.fromAsync(body as AsyncIterable<Buffer>));
         return { bytes, size: Number(answer.ContentRange?.split('/')[1] ?? start + bytes.length) };
       } catch (error) {
-        // The SDK repeats requests; an answer that breaks off half way is ours to repeat.
+        // The SDK retries requests, but not responses that break off half way.
         if (attempt === ATTEMPTS) throw error;
         await setTimeout(100 * 2 ** attempt);
       }
@@ -110,8 +109,8 @@ export class S3Objects {
   }
 
   /**
-   * Writes an object, in parts where it is large. It is there when it is complete, and nothing is left when `body`
-   * throws. `expectedBytes` makes parts large enough for what is beyond 78 GiB.
+   * Writes an object, in parts if it is large. It appears once complete; if `body` throws, nothing is left.
+   * `expectedBytes` makes the parts large enough for objects beyond 78 GiB.
    */
   async write(
     { bucket, key }: S3Location,
@@ -140,7 +139,7 @@ export class S3Objects {
     await client.send(new sdk.DeleteObjectCommand({ Bucket: bucket, Key: key }));
   }
 
-  /** Those whose key begins with `key`, in their order, and when they were written, in epoch milliseconds. */
+  /** The objects whose key begins with `key`, in order, with the times when they were written in epoch milliseconds. */
   async *list({
     bucket,
     key,
@@ -156,13 +155,13 @@ export class S3Objects {
     }
   }
 
-  /** Asks for one key, to see that the bucket is there and ours. */
+  /** Requests one key, to check that the bucket exists and is accessible. */
   async probe({ bucket, key }: S3Location): Promise<void> {
     const { sdk, client } = await this.#open();
     await client.send(new sdk.ListObjectsV2Command({ Bucket: bucket, Prefix: key, MaxKeys: 1 }));
   }
 
-  /** Gives up uploads to keys that begin with `key` and that got no part for `ageMs`. */
+  /** Aborts uploads to keys that begin with `key` and have received no part for `ageMs`. */
   async abortUploads({ bucket, key }: S3Location, ageMs: number): Promise<void> {
     const { sdk, client } = await this.#open();
     const isOld = (time: Date | undefined) => time !== undefined && Date.now() - time.getTime() >= ageMs;
@@ -181,7 +180,7 @@ export class S3Objects {
       marker = { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker };
     }
   }
-  /** When an upload got its last part. */
+  /** When an upload received its last part. */
   async #newestPart(upload: { Bucket: string; Key: string; UploadId: string }): Promise<Date | undefined> {
     const { sdk, client } = await this.#open();
     let newest: Date | undefined;
@@ -189,14 +188,14 @@ export class S3Objects {
     for (;;) {
       const page = await client.send(new sdk.ListPartsCommand({ ...upload, ...marker }));
       newest = page.Parts?.at(-1)?.LastModified ?? newest;
-      // The marker of the next page may be there also when there is none, so the SDK's paginator has no end.
+      // The marker of a next page may be set even if there is none, so the SDK's paginator would not end.
       if (page.IsTruncated !== true || page.NextPartNumberMarker === undefined) return newest;
       marker = { PartNumberMarker: page.NextPartNumberMarker };
     }
   }
 }
 
-/** Errors: `invalid_config` where no region is set. */
+/** Errors: `invalid_config` if no region is set. */
 async function openClient(pathStyle: boolean) {
   const sdk = await import('@aws-sdk/client-s3');
   const client = new sdk.S3Client({
@@ -204,7 +203,7 @@ async function openClient(pathStyle: boolean) {
     followRegionRedirects: true,
     maxAttempts: ATTEMPTS,
     requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: SILENCE_MS },
-    // Trailing checksums are Amazon's own; many compatible stores refuse them. Bodies are signed all the same.
+    // Many compatible stores refuse Amazon's trailing checksums. Bodies are signed anyway.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
   });
@@ -215,7 +214,7 @@ async function openClient(pathStyle: boolean) {
   return { sdk, client };
 }
 
-/** `s3://bucket/key` in its parts; undefined for what is none. The key may be empty. */
+/** Parses `s3://bucket/key`; undefined if it is not such a URL. The key may be empty. */
 export function parseS3Url(url: string): S3Location | undefined {
   const [, bucket, key = ''] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/s.exec(url) ?? [];
   return bucket === undefined ? undefined : { bucket, key };

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import S3rver from '@20minutes/s3rver';
 
 /**
- * A process with an S3 server: `node s3-server.fixture.ts FOLDER PORT`. s3rver keeps everything in the folder, so
- * that it can be killed and started again. What it lacks of the S3 API and we ask for is added here, over its files:
- * a multipart upload can be listed, with its parts, and given up, and GetObject knows If-Match.
+ * A process with an S3 server: `node s3-server.fixture.ts FOLDER PORT`. s3rver keeps everything in the folder, so it
+ * can be killed and restarted. This adds the parts of the S3 API that we use and s3rver lacks, on top of its files:
+ * listing multipart uploads and their parts, aborting them, and If-Match in GetObject.
  */
 const [folder = '', port = '0'] = process.argv.slice(2);
 export const TEST_BUCKET = 'mill';
@@ -26,7 +26,7 @@ const server = new S3rver({
   port: Number(port),
   silent: true,
   directory: folder,
-  // What it makes of a listing's canonical request is not what the SDK signs.
+  // Its canonical request for a listing differs from what the SDK signs.
   allowMismatchedSignatures: true,
   configureBuckets: [{ name: TEST_BUCKET }],
 });

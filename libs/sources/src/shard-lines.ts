@@ -3,20 +3,20 @@ import { readDocumentLine, reportOf } from './document-line.ts';
 import { readLines, type Line } from './lines.ts';
 import type { Spool } from './spool.ts';
 
-/** What a line of a shard turns out to be; `report` is what the job's failures or warnings say of it. */
+/** A parsed line of a shard; `report` is its entry in the job's failures or warnings. */
 export type ShardLine =
   | { kind: 'document'; line: Line; document: Document }
   | { kind: 'tombstone'; line: Line; tombstone: Tombstone }
   | { kind: 'invalid'; report: DocumentReport }
   | { kind: 'duplicate'; report: DocumentReport };
 
-/** Of a shard, what its lines are read by. */
+/** The properties of a shard that determine how its lines are read. */
 export type ReadShard = Pick<
   Shard,
   'source' | 'range' | 'collection' | 'tenant' | 'mode' | 'sourceName' | 'sequenced' | 'metadataBytes'
 >;
 
-/** The lines of a shard, in groups as they are read. Errors: those of `Spool.readSource`. */
+/** A shard's lines, in groups as they are read. Errors: those of `Spool.readSource`. */
 export async function* readShardLines(
   spool: Pick<Spool, 'readSource'>,
   { source, range, collection, tenant, mode, sourceName, sequenced, metadataBytes }: ReadShard,
@@ -38,7 +38,7 @@ export async function* readShardLines(
   }
 }
 
-/** What is said of a line whose document comes again at another place. */
+/** The report on a line whose document is repeated elsewhere. */
 export function duplicateMessage(winner: string): string {
   return `${winner} has the same id and takes precedence; this line had no effect`;
 }

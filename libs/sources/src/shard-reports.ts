@@ -1,8 +1,11 @@
 import type { DocumentReport, MoreReports, ReportRoom } from '@embedmill/jobs';
 
-/** What one shard says of its documents in one file: a report a line, and last how many more there was no room for. */
+/**
+ * One shard's reports on its documents in one file: one report per line, and at the end how many more there was no room
+ * for.
+ */
 export interface ShardReports {
-  /** Lines of NDJSON, each with its end. */
+  /** Lines of NDJSON, including line ends. */
   lines: Buffer[];
   more: number;
 }
@@ -10,7 +13,7 @@ export interface ShardReports {
 const NEWLINE = 0x0a;
 const MORE = Buffer.from('{"more":');
 
-/** The first of the lines that there is room for, and what room they take. */
+/** The first lines that fit into the room, and the room that they take. */
 export function withinRoom(
   { lines, more }: ShardReports,
   room: ReportRoom,

@@ -4,9 +4,9 @@ import { sourceError } from './s3-error.ts';
 import { parseS3Url, type S3Objects } from './s3-objects.ts';
 
 /**
- * The bytes `offset` to `offset + length` of a source. A file or an object that is not as it was when the job was
- * submitted gives `source_changed`; one that cannot be read, `source_unreadable`; a store that does not answer now,
- * `source_unavailable`.
+ * The bytes `offset` to `offset + length` of a source. Throws `source_changed` if a file or an object has changed since
+ * the job was submitted, `source_unreadable` if it cannot be read, and `source_unavailable` if its store does not
+ * respond.
  */
 export async function* readSource(
   s3: S3Objects,
@@ -56,7 +56,7 @@ export async function openS3Source(
   }
 }
 
-/** That the server may read what lies there: it begins with an allowed URL. Errors: `source_forbidden`. */
+/** Checks that the server may read a URL: it begins with an allowed one. Errors: `source_forbidden`. */
 export function assertS3Source(url: string, allowed: readonly string[]): void {
   if (allowed.length === 0) {
     throw new EmbedmillError(
@@ -79,7 +79,7 @@ export function assertS3Target(url: string, allowed: readonly string[]): void {
 }
 
 function isBelowAllowed(url: string, allowed: readonly string[]): boolean {
-  // To S3 `..` is a name like any other, to those who handle URLs on the way it is not.
+  // To S3 `..` is an ordinary name, but not to everything that handles URLs on the way.
   const hasDots = url.split('/').some((part) => part === '.' || part === '..');
   return !hasDots && allowed.some((one) => url.startsWith(one.endsWith('/') ? one : `${one}/`));
 }

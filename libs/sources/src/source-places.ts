@@ -8,21 +8,21 @@ import { sourceError } from './s3-error.ts';
 import { parseS3Url, s3Url, type S3Objects } from './s3-objects.ts';
 import { assertS3Source, openS3Source } from './source-bytes.ts';
 
-/** A file that was found at a place: where it lies, or why it cannot be read. */
+/** A file found at a place: its location, or why it cannot be read. */
 export interface FoundFile {
   name: string;
   at: StoredSource | { kind: 'none'; fault: FileFault };
 }
 
-/** What lies at a place that stands for many files, in the order of names, and the names that were passed over. */
+/** The files at a place that represents many, in order of names, and the names that were skipped. */
 export interface FoundFiles {
   files: FoundFile[];
   skipped: string[];
 }
 
 /**
- * Whether a file that nobody named by itself is taken: one that is not hidden, and whose name says its format, or has no
- * ending that could, as README.
+ * Whether to include a file that was not named explicitly: it is not hidden, and its name shows a known format or has
+ * no extension, like README.
  */
 export function isTaken(name: string, isAnyFormat: boolean): boolean {
   const isHidden = name.split('/').some((part) => part.startsWith('.'));
@@ -31,11 +31,11 @@ export function isTaken(name: string, isAnyFormat: boolean): boolean {
 }
 
 /**
- * The file at a path below `allowedFolder`, or all files in the folder there and below it; links to folders are not
- * followed. A file in a folder that cannot be read is listed with its reason.
+ * The file at a path within `allowedFolder`, or all files in the folder there, recursively; links to folders are not
+ * followed. An unreadable file in a folder is listed with its reason.
  *
- * @param isAnyFormat whether files are taken whose names do not say their format
- * Errors: `source_forbidden`, `source_unreadable`, `payload_too_large` where there are too many.
+ * @param isAnyFormat whether to include files whose names do not show their format Errors: `source_forbidden`,
+ *   `source_unreadable`, `payload_too_large` if there are too many.
  */
 export async function openLocalFiles(
   path: string,
@@ -72,7 +72,7 @@ export async function openLocalFiles(
   return found;
 }
 
-/** The ways from a folder to the files below it, with slashes; hidden folders are among the ways, but not entered. */
+/** The relative paths of the files below a folder, with slashes; hidden folders are listed, but not entered. */
 export async function* filesBelow(folder: string, way = ''): AsyncGenerator<string> {
   const entries = await readdir(join(folder, way), { withFileTypes: true }).catch((error: unknown) => {
     throw unreadable(join(folder, way), error);
@@ -97,8 +97,8 @@ async function openedOrFault(path: string, allowedFolder: string): Promise<Found
 }
 
 /**
- * The object that a URL names, or, where it ends with a slash or names a bucket alone, all objects whose keys begin so.
- * Errors: as `openS3Source`, and `payload_too_large`.
+ * The object that a URL names, or, if it ends with a slash or names only a bucket, all objects with that prefix.
+ * Errors: those of `openS3Source`, and `payload_too_large`.
  */
 export async function openS3Files(
   url: string,
@@ -116,7 +116,7 @@ export async function openS3Files(
   const found: FoundFiles = { files: [], skipped: [] };
   try {
     for await (const { key, size, etag } of s3.list(location)) {
-      // What some tools put in a bucket in a folder's place.
+      // An empty object that some tools create to represent a folder.
       if (key.endsWith('/')) continue;
       const name = s3Url({ bucket: location.bucket, key });
       if (!isTaken(key.slice(location.key.length), isAnyFormat)) {

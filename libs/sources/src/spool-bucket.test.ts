@@ -59,7 +59,10 @@ describe('on the server that tests start', () => {
   spoolConformance(async () => bucketPlace(await TestS3.start()));
 });
 
-/** Another S3 to be held to the same, with a bucket "mill" that takes any credentials: another emulator, or MinIO. */
+/**
+ * Another S3 server to run the same tests against, with a bucket "mill" that accepts any credentials: another emulator,
+ * or MinIO.
+ */
 const other = process.env['TEST_S3_URL'];
 describe.skipIf(other === undefined)(
   `on the S3 at TEST_S3_URL${other === undefined ? ' (skipped: no TEST_S3_URL)' : ''}`,

@@ -4,8 +4,8 @@ import { parseS3Url, s3Url, type S3Location, type S3Objects } from './s3-objects
 import type { SpoolStorage } from './spool-storage.ts';
 
 /**
- * A spool in a bucket, below a prefix. An object is there when its upload is complete, whether in one request or in
- * parts; parts of one that broke off are given up at once, or by `removeAbandoned` when their process was killed.
+ * A spool in a bucket, under a prefix. An object appears once its upload is complete, whether in one request or in
+ * parts. The parts of a failed upload are aborted at once, or by `removeAbandoned` if their process was killed.
  */
 export class SpoolBucket implements SpoolStorage {
   readonly place: string;
@@ -116,7 +116,7 @@ function unavailable(does: string, where: string, error: unknown): EmbedmillErro
   return new EmbedmillError('spool_unavailable', `cannot ${does} ${where}: ${reason}`, { cause: error });
 }
 
-/** Writes an object that is there when it is complete. What `body` throws is thrown on. Errors: `spool_unavailable`. */
+/** Writes an object, which appears once complete. Rethrows what `body` throws. Errors: `spool_unavailable`. */
 export async function writeS3Object(
   s3: S3Objects,
   uri: string,

@@ -4,15 +4,15 @@ import type { DocumentReport, JobId, MoreReports } from '@embedmill/jobs';
 import { readManifest, writeManifest } from './manifest.ts';
 import type { Spool } from './spool.ts';
 
-/** A place for spools, opened by a test file for the suite. */
+/** A kind of spool, which a test file opens for the suite. */
 export interface SpoolPlace {
   /** An empty spool. */
   open(): Promise<Spool>;
-  /** The keys of all that is there. */
+  /** The keys of everything stored. */
   keys(): Promise<string[]>;
-  /** Leaves what a process leaves that is killed while it receives an upload of `job`. */
+  /** Leaves the remains of a process that was killed while receiving an upload of `job`. */
   abandonUpload(job: JobId): Promise<void>;
-  /** What is left of uploads that are not complete. */
+  /** The remains of incomplete uploads. */
   unfinished(): Promise<number>;
   close(): Promise<void>;
 }
@@ -43,7 +43,7 @@ export const report = (line: number, changes: Partial<DocumentReport> = {}): Doc
 const textOf = async (bytes: AsyncIterable<Uint8Array>) =>
   Buffer.concat(await Array.fromAsync(bytes)).toString();
 
-/** What every spool does, wherever it is. */
+/** The behaviour of every spool, wherever it is. */
 export function spoolConformance(start: () => Promise<SpoolPlace>): void {
   let place: SpoolPlace;
   let spool: Spool;
@@ -178,14 +178,14 @@ export function spoolConformance(start: () => Promise<SpoolPlace>): void {
     const at = lines.map((_, n) => lines.slice(0, n).join('').length);
     const of = (n: number) => report(n + 1, { offset: at[n] ?? 0, length: lines[n]?.length ?? 0 });
     const none = { reports: 0, bytes: 0 };
-    // One that is named, one of three whose other lines may be meant too, and a shard that could not be read.
+    // A listed one, one of three whose other lines may have failed too, and a shard that could not be read.
     await spool.writeReports(JOB, 'failures', 0, [of(1)]);
     await spool.writeReports(JOB, 'failures', 1, [of(3)], none);
     await spool.writeReports(JOB, 'failures', 3, [report(10), report(11), report(12)]);
     const retry = await spool.collectFailures(JOB, source, 'job_2' as JobId);
     const text = retry && (await textOf(spool.readSource(retry.source)));
     expect(text?.split('\n').filter(Boolean)).toEqual([1, 3, 4, 9, 10, 11].map((n) => lines[n]?.trim()));
-    // Of what is chosen, nothing that is not named.
+    // A selection includes only listed ones.
     const only = (...wanted: number[]) =>
       spool.collectFailures(JOB, source, 'job_5' as JobId, ({ line }) => wanted.includes(line));
     const chosen = await only(2, 4, 11);

@@ -1,11 +1,11 @@
 import { EmbedmillError } from '@embedmill/jobs';
 
-/** What a call of the operating system failed with. */
+/** The code of a failed system call. */
 export function isSystemError(error: unknown): error is Error & { code: string } {
   return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string';
 }
 
-/** Why a file of the spool cannot be used. It may pass: what needed it is tried again. */
+/** Why a file of the spool cannot be used. The fault may be temporary, so the caller retries. */
 export function spoolUnavailable(does: 'write' | 'read', where: string, error: unknown): EmbedmillError {
   const isFull = isSystemError(error) && error.code === 'ENOSPC';
   const message = `cannot ${does} ${where}: ${isFull ? 'the disk is full: free space' : String(error)}`;

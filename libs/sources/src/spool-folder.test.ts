@@ -81,7 +81,7 @@ test('of any body, however it comes and ends, either all is there or nothing', a
         expect(await readdir(spool.place)).toEqual([]);
       },
     ),
-    // One that is kept is there in any case.
+    // A stored one exists in any case.
     { numRuns: 2000, examples: [[[Buffer.from('whole')], 100, 5, null]] },
   );
   expect(kept).toBeGreaterThan(0);

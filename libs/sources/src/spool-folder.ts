@@ -21,7 +21,10 @@ import type { SpoolStorage } from './spool-storage.ts';
 
 const PARTIAL = '.partial';
 
-/** A spool in a folder. A file is written aside, synced and renamed; a job's folder goes with its last file. */
+/**
+ * A spool in a folder. A file is written under a temporary name, synced and renamed; a job's folder is removed with its
+ * last file.
+ */
 export class SpoolFolder implements SpoolStorage {
   readonly place: string;
 
@@ -32,7 +35,7 @@ export class SpoolFolder implements SpoolStorage {
     this.#disk = disk;
   }
 
-  /** `diskReserve`: bytes of its disk that are left free; as DiskSpace has it by default. */
+  /** `diskReserve`: bytes to keep free on its disk; DiskSpace's default if undefined. */
   static async open(folder: string, diskReserve?: number): Promise<SpoolFolder> {
     try {
       await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -181,7 +184,7 @@ async function unlinked(path: string): Promise<boolean> {
 
 async function removeIfEmpty(folder: string): Promise<void> {
   await rmdir(folder).catch(() => {
-    // Something else of the job is in it, or it is gone already: both are fine.
+    // The folder has other files of the job, or is already gone: both are fine.
   });
 }
 

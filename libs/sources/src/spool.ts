@@ -26,16 +26,16 @@ import { StoredMaps } from './stored-maps.ts';
 
 /** The folder of unfinished jobs' records. No job has this id: those start with `job_`. */
 const UNFINISHED = 'unfinished';
-/** The folders of what is known of watched sources: what they are, what came of them, their files' versions. */
+/** The folders for watched sources: their definitions, their outcomes, and their files' versions. */
 const WATCHED = { source: 'watched', runs: 'watched-runs', marks: 'watched-marks' } as const;
 export type WatchRecord = keyof typeof WATCHED;
 
-/** The folder in a job's own of what its shards wrote of its output. */
+/** The subfolder of a job for its shards' parts of the output. */
 const PARTS = 'parts';
-/** The file in a snapshot's folder of its documents' keys. */
+/** The file in a snapshot's folder with its documents' keys. */
 const KEYS = 'keys';
 
-/** Of a shard that does not say what room its job has. */
+/** The room for reports of a shard that does not state its job's room. */
 const SHARD_ROOM = shardReportRoom(reportRoom(DEFAULT_MAX_REPORTS));
 
 export interface Received {
@@ -45,32 +45,32 @@ export interface Received {
 }
 
 /**
- * Where jobs keep what is too large for the queue: `<job>/source-<random>.ndjson` (an upload, or what was copied or
- * made of a source), `<job>/manifest.ndjson`, and `<job>/failures/<shard>.ndjson`, `<job>/warnings/<shard>.ndjson`;
- * of many files also `<job>/files.ndjson`, which lines are whose; of an export also `<job>/parts/<shard>`, and `<job>/output` when they were joined; of a snapshot `<job>/keys`.
- * Clients' files and batches lie beside jobs (stored-files.ts), and maps of collections (stored-maps.ts).
- * Beside them what the queue knows of jobs, for when it loses it: `unfinished/<job>.json`, written before the queue
- * has the job, and `<job>/finished.json`, written before its source is removed; what is known of watched sources; and range
- * tombstones (range-tombstones.ts).
+ * Where jobs keep what is too large for the queue: `<job>/source-<random>.ndjson` (an upload, or a copied or converted
+ * source), `<job>/manifest.ndjson`, and `<job>/failures/<shard>.ndjson`, `<job>/warnings/<shard>.ndjson`; for many
+ * files also `<job>/files.ndjson`, which records the lines of each; for an export also `<job>/parts/<shard>`, and
+ * `<job>/output` once they are joined; for a snapshot `<job>/keys`. Clients' files and batches (stored-files.ts) and
+ * maps of collections (stored-maps.ts) are next to the jobs. In addition the spool keeps jobs' records, in case the
+ * queue loses them: `unfinished/<job>.json`, written before the queue has the job, and `<job>/finished.json`, written
+ * before its source is removed; the state of watched sources; and range tombstones (range-tombstones.ts).
  *
- * Two modes: in a folder, or in a bucket. Invariants: a file is complete when it has its name; two uploads for one
- * job (a repeated Idempotency-Key) never share a file; one shard writes one report file a kind, so that running it
- * twice reports once. The API receives and reads, the dispatcher writes manifests, workers write reports. Sources
- * are read through it, wherever they are.
+ * Two modes: in a folder, or in a bucket. Invariants: a file with its final name is complete; two uploads for one job
+ * (a repeated Idempotency-Key) never share a file; each shard writes one report file of each kind, so that running it
+ * twice reports once. The API receives and reads, the dispatcher writes manifests, workers write reports. Sources are
+ * read through the spool, wherever they are.
  */
 export class Spool implements SpooledJob {
-  /** For sources that lie in buckets. */
+  /** For sources in buckets. */
   readonly s3: S3Objects;
   readonly rangeTombstones: RangeTombstones;
-  /** Clients' files, and the batches that are made of them. */
+  /** Clients' files, and the batches created from them. */
   readonly files: StoredRecords;
   readonly batches: StoredRecords;
   readonly batchFaults: StoredRecords;
-  /** Clients' datasets, and those that embed jobs made of them. */
+  /** Clients' datasets, and the output datasets of embed jobs. */
   readonly datasets: StoredRecords;
-  /** Collections as pictures. */
+  /** Maps of collections. */
   readonly maps: StoredMaps;
-  /** Files that come in parts. */
+  /** Files uploaded in parts. */
   readonly uploads: StoredRecords;
   readonly #storage: SpoolStorage;
 
@@ -100,7 +100,7 @@ export class Spool implements SpooledJob {
   }
 
   /**
-   * Streams a body to a source file of the job. Errors: `upload_incomplete` (it broke off, or has not
+   * Streams a body to a source file of the job. Errors: `upload_incomplete` (it broke off, or its size is not
    * `expectedBytes`), `payload_too_large`, `spool_unavailable`; nothing is left behind then.
    */
   async receive(
@@ -135,7 +135,7 @@ export class Spool implements SpooledJob {
     return readSource(this.s3, source, offset, length);
   }
 
-  /** Whether a source lies in the spool. */
+  /** Whether a source is in the spool. */
   holds(source: SourceRef): boolean {
     return this.#storage.keyOf(source) !== undefined;
   }
@@ -148,19 +148,19 @@ export class Spool implements SpooledJob {
     return this.#storage.read(`${this.#folderOf(job)}/manifest.ndjson`, cursor);
   }
 
-  /** Keeps which lines of a job's source are of which file, as NDJSON. */
+  /** Stores which lines of a job's source belong to which file, as NDJSON. */
   async writeFiles(job: JobId, lines: AsyncIterable<Uint8Array>): Promise<void> {
     await this.#storage.write(`${this.#folderOf(job)}/files.ndjson`, lines);
   }
 
-  /** What `writeFiles` kept; undefined for a job of one source. */
+  /** The data stored by `writeFiles`; undefined for a job with one source. */
   readFiles(job: JobId): Promise<Buffer | undefined> {
     return this.#storage.find(`${this.#folderOf(job)}/files.ndjson`);
   }
 
   /**
-   * Replaces what the shard reported before; nothing to report removes it. Beyond the room, documents are counted only.
-   * Gives what was written.
+   * Replaces the shard's earlier reports; without any reports, removes them. Documents beyond the room are only
+   * counted. Returns what was written.
    */
   async writeReports(
     job: JobId,
@@ -176,7 +176,7 @@ export class Spool implements SpooledJob {
     return written;
   }
 
-  /** Both kinds of a shard's reports, at the same time: a bucket takes its while over each. */
+  /** Writes both kinds of a shard's reports concurrently, because each write to a bucket is slow. */
   async settleReports(
     job: JobId,
     shard: number,
@@ -191,8 +191,8 @@ export class Spool implements SpooledJob {
   }
 
   /**
-   * What the job's shards reported so far, as NDJSON, in the source's order; a last line `{"more": n}` counts the documents
-   * that are not named.
+   * The job's reports so far, as NDJSON, in the source's order; a last line `{"more": n}` counts the documents that are
+   * not listed.
    */
   async *readReports(job: JobId, kind: ReportKind): AsyncGenerator<Uint8Array> {
     let unnamed = 0;
@@ -203,23 +203,22 @@ export class Spool implements SpooledJob {
     if (unnamed > 0) yield reportLine({ more: unnamed });
   }
 
-  /** Leaves of a job's reports what there is room for, the first ones in the source's order. */
+  /** Truncates a job's reports to the room, keeping the first ones in the source's order. */
   async cutReports(job: JobId, kind: ReportKind, most: ReportRoom): Promise<void> {
     const left = { ...most };
     for await (const { shard, ...reports } of this.#shardReports(job, kind)) {
       const { written, ...kept } = withinRoom(reports, left);
       left.reports -= written.reports;
       left.bytes -= written.bytes;
-      // The first one that does not fit is the last one that is looked at.
+      // Stops at the first one that does not fit.
       if (kept.more > reports.more) left.reports = 0;
       if (kept.more > reports.more) await this.#write(this.#reportsKey(job, kind, shard), bytesOf(kept));
     }
   }
 
   /**
-   * Copies the lines of `job` that failed from its source to a new source of `retry`; of a shard whose reports do not name
-   * all of them, its other lines too. With `wanted`, of those that are named the ones that it says yes to. Gives undefined
-   * when there are none.
+   * Copies the failed lines of `job` from its source to a new source of `retry`; for a shard whose reports do not list
+   * all of them, its other lines too. With `wanted`, only the listed ones that it accepts. Undefined if there are none.
    */
   async collectFailures(
     job: JobId,
@@ -236,7 +235,7 @@ export class Spool implements SpooledJob {
     return undefined;
   }
 
-  /** What a shard said of documents that failed, as far as they are named. */
+  /** A shard's listed reports of failed documents. */
   async shardFailures(job: JobId, shard: number): Promise<DocumentReport[]> {
     const bytes = await this.#storage.find(this.#reportsKey(job, 'failures', shard));
     if (bytes === undefined) return [];
@@ -259,7 +258,7 @@ export class Spool implements SpooledJob {
     await this.#storage.write(key, once(bytes), bytes.length);
   }
 
-  /** The keys of a job's documents, as `KeySet` has them. */
+  /** The keys of a job's documents, as a `KeySet`. */
   async writeKeys(job: JobId, body: AsyncIterable<Uint8Array>): Promise<void> {
     await this.#storage.write(`${this.#folderOf(job)}/${KEYS}`, body);
   }
@@ -272,17 +271,17 @@ export class Spool implements SpooledJob {
     await this.#storage.remove(`${this.#folderOf(job)}/${KEYS}`);
   }
 
-  /** Writes the part of a job's output that one shard has, in place of an earlier try's. */
+  /** Writes one shard's part of a job's output, replacing that of an earlier attempt. */
   async writePart(job: JobId, shard: number, body: AsyncIterable<Uint8Array>): Promise<void> {
     await this.#storage.write(`${this.#folderOf(job)}/${PARTS}/${numbered(shard)}`, body);
   }
 
-  /** Removes what a shard wrote that is given up. */
+  /** Removes the output of an abandoned shard. */
   async removePart(job: JobId, shard: number): Promise<void> {
     await this.#storage.remove(`${this.#folderOf(job)}/${PARTS}/${numbered(shard)}`);
   }
 
-  /** The parts of a job's output, in the order of its shards. */
+  /** The parts of a job's output, in order of its shards. */
   async *parts(job: JobId): AsyncGenerator<{ shard: number; source: StoredSource }> {
     for await (const key of this.#storage.list(`${this.#folderOf(job)}/${PARTS}`)) {
       yield { shard: Number(/(\d+)$/.exec(key)?.[1]), source: await this.#storage.sourceAt(key) };
@@ -299,56 +298,56 @@ export class Spool implements SpooledJob {
     return writeS3Object(this.s3, to, body);
   }
 
-  /** Removes a source that nothing needs any more; does nothing to one outside the spool. */
+  /** Removes a source that is no longer needed; ignores one outside the spool. */
   async removeSource(source: SourceRef): Promise<void> {
     const key = this.#storage.keyOf(source);
     if (key !== undefined) await this.#storage.remove(key);
   }
 
-  /** Removes what uploads left that broke off with the process that received them, more than `ageMs` ago. */
+  /** Removes the remains of uploads whose receiving process died more than `ageMs` ago. */
   async removeAbandoned(ageMs: number): Promise<void> {
     await this.#storage.removeAbandoned(ageMs);
   }
 
-  /** The jobs that have something here, and when it was last written to, in epoch milliseconds. */
+  /** The jobs with data here, and the time of the last write to it, in epoch milliseconds. */
   async listJobs(): Promise<{ job: JobId; modified: number }[]> {
     const folders = await this.#storage.folders();
-    // Whatever else lies there is not ours to speak of.
+    // Anything else there is not ours.
     return folders.flatMap(({ folder, modified }) =>
       /^job_[a-z0-9]+$/.test(folder) ? [{ job: folder as JobId, modified }] : [],
     );
   }
 
-  /** Keeps a job's record until it is `finished`; from then on that one. Errors: `spool_unavailable`. */
+  /** Stores a job's record. That of a finished job replaces that of the unfinished one. Errors: `spool_unavailable`. */
   async keepRecord(job: JobId, record: object, state: 'unfinished' | 'finished'): Promise<void> {
     const bytes = Buffer.from(JSON.stringify(record));
     await this.#write(this.#recordKey(job, state), bytes);
     if (state === 'finished') await this.forgetRecord(job);
   }
 
-  /** What `keepRecord` kept, as JSON has it; undefined when there is none. Errors: `spool_unavailable`. */
+  /** The JSON stored by `keepRecord`; undefined if there is none. Errors: `spool_unavailable`. */
   async readRecord(job: JobId, state: 'unfinished' | 'finished'): Promise<unknown> {
     const bytes = await this.#storage.find(this.#recordKey(job, state));
     return bytes === undefined ? undefined : JSON.parse(bytes.toString('utf8'));
   }
 
-  /** Forgets an unfinished job. */
+  /** Removes an unfinished job's record. */
   async forgetRecord(job: JobId): Promise<void> {
     await this.#storage.remove(this.#recordKey(job, 'unfinished'));
   }
 
-  /** The jobs that `keepRecord` keeps as unfinished. */
+  /** The jobs stored as unfinished by `keepRecord`. */
   async unfinishedJobs(): Promise<JobId[]> {
     const keys = await Array.fromAsync(this.#storage.list(UNFINISHED));
     return keys.map((key) => key.slice(UNFINISHED.length + 1, -'.json'.length) as JobId);
   }
 
-  /** Keeps something of a watched source, which is known by a key of ours. Errors: `spool_unavailable`. */
+  /** Stores data of a watched source, which is identified by a key of ours. Errors: `spool_unavailable`. */
   async keepWatch(kind: WatchRecord, key: string, value: object): Promise<void> {
     await this.#write(watchKey(kind, key), Buffer.from(JSON.stringify(value)));
   }
 
-  /** What `keepWatch` kept, as JSON has it; undefined when there is none. Errors: `spool_unavailable`. */
+  /** The JSON stored by `keepWatch`; undefined if there is none. Errors: `spool_unavailable`. */
   async readWatch(kind: WatchRecord, key: string): Promise<unknown> {
     const bytes = await this.#storage.find(watchKey(kind, key));
     return bytes === undefined ? undefined : JSON.parse(bytes.toString('utf8'));
@@ -364,7 +363,7 @@ export class Spool implements SpooledJob {
     for (const kind of ['source', 'runs', 'marks'] as const) await this.#storage.remove(watchKey(kind, key));
   }
 
-  /** Removes all that there is of a job. */
+  /** Removes all data of a job. */
   async removeJob(job: JobId): Promise<void> {
     await this.#storage.removeFolder(this.#folderOf(job));
   }
@@ -384,7 +383,7 @@ function watchKey(kind: WatchRecord, key: string): string {
   return `${WATCHED[kind]}/${key}.json`;
 }
 
-/** So that the order of names is that of shards. */
+/** Padded, so that names sort like shards. */
 function numbered(shard: number): string {
   return String(shard).padStart(9, '0');
 }

@@ -1,6 +1,6 @@
 import type { JobId, SourceRef } from '@embedmill/jobs';
 
-/** What the spool has of a job for its dispatch; who reads or writes one of it asks for that alone. */
+/** The spool's data of a job for its dispatch; code that reads or writes one item depends only on that item. */
 export interface SpooledJob {
   readSource(source: SourceRef, offset?: number, length?: number): AsyncIterable<Uint8Array>;
   readManifest(job: JobId, cursor: number): AsyncIterable<Uint8Array>;

@@ -1,13 +1,13 @@
 import type { StoredSource } from '@embedmill/jobs';
 import { once, type SpoolStorage } from './spool-storage.ts';
 
-/** `batch-faults` are what was wrong with the lines of a batch's file; `uploads` are files that come in parts. */
+/** `batch-faults` are the faults in the lines of a batch's file; `uploads` are files uploaded in parts. */
 export type RecordKind = 'files' | 'batches' | 'batch-faults' | 'datasets' | 'uploads';
 
 /**
- * What the spool keeps for clients beside jobs: records of JSON by their ids, `<kind>/<id>.json`, and of files and datasets also
- * their bytes, `<id>/content`, of uploads those of each part, `<id>/parts/<part>`. No job has such an id: those start with
- * `job_`. A record is there before anybody is told of it, and goes before the bytes it is of.
+ * The spool's files for clients, next to jobs: JSON records by id, `<kind>/<id>.json`; for files and datasets also
+ * their bytes, `<id>/content`; for uploads those of each part, `<id>/parts/<part>`. No job has such an id, because job
+ * ids start with `job_`. A record is written before anybody is told about it, and removed before its bytes.
  */
 export class StoredRecords {
   readonly #storage: SpoolStorage;
@@ -18,20 +18,20 @@ export class StoredRecords {
     this.#kind = kind;
   }
 
-  /** Keeps a record in place of an earlier one. Errors: `spool_unavailable`, as of all. */
+  /** Stores a record, replacing an earlier one. Errors: `spool_unavailable`, as for all methods. */
   async keep(id: string, record: object): Promise<void> {
     const bytes = Buffer.from(JSON.stringify(record));
     await this.#storage.write(this.#keyOf(id), once(bytes), bytes.length);
   }
 
-  /** What `keep` kept, as JSON has it; undefined where there is none. */
+  /** The JSON stored by `keep`; undefined if there is none. */
   async read(id: string): Promise<unknown> {
     if (!isId(id)) return undefined;
     const bytes = await this.#storage.find(this.#keyOf(id));
     return bytes === undefined ? undefined : JSON.parse(bytes.toString('utf8'));
   }
 
-  /** All records, as JSON has them. */
+  /** All records, as JSON. */
   async all(): Promise<unknown[]> {
     const records: unknown[] = [];
     for await (const key of this.#storage.list(this.#kind)) {
@@ -41,7 +41,7 @@ export class StoredRecords {
     return records;
   }
 
-  /** Removes a record, with the bytes it is of. */
+  /** Removes a record and its bytes. */
   async remove(id: string): Promise<void> {
     if (!isId(id)) return;
     await this.#storage.remove(this.#keyOf(id));
@@ -54,12 +54,12 @@ export class StoredRecords {
     return this.#storage.write(`${id}/content`, body);
   }
 
-  /** Writes a part of an upload; one that breaks off leaves nothing. */
+  /** Writes a part of an upload; a failed one leaves nothing behind. */
   writePart(id: string, part: string, body: AsyncIterable<Uint8Array>): Promise<StoredSource> {
     return this.#storage.write(`${id}/parts/${part}`, body);
   }
 
-  /** The parts of an upload that are there whole, by their ids. */
+  /** The ids of an upload's complete parts. */
   async parts(id: string): Promise<Map<string, StoredSource>> {
     const parts = new Map<string, StoredSource>();
     if (!isId(id)) return parts;
@@ -73,7 +73,7 @@ export class StoredRecords {
   }
 }
 
-/** As we make them: nothing else leads anywhere. */
+/** Accepts only ids in our own format, so that no other path can be reached. */
 function isId(id: string): boolean {
   return /^(file|batch|dataset|upload)[-_][A-Za-z0-9_-]{1,100}$/.test(id);
 }

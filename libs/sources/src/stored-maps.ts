@@ -1,16 +1,18 @@
 import { createHash } from 'node:crypto';
 import { once, type SpoolStorage } from './spool-storage.ts';
 
-/** What is kept of a map: how it stands, its points, and what further points are placed by. */
+/** The parts of a map: its state, its points, and the landmarks by which further points are placed. */
 export type MapPart = 'state' | 'points' | 'landmarks';
 
-/** Of which collection it is: one that is made anew under its name is another. */
+/** Identifies the collection; one that was created again under the same name is different. */
 export interface MappedCollection {
   name: string;
   createdAt: string;
 }
 
-/** Maps of collections, `maps/<collection>/<hash of what it shows>.<part>`: one of all documents, and one a tenant. */
+/**
+ * Maps of collections, `maps/<collection>/<hash of its selection>.<part>`: one of all documents, and one per tenant.
+ */
 export class StoredMaps {
   readonly #storage: SpoolStorage;
 
@@ -18,17 +20,17 @@ export class StoredMaps {
     this.#storage = storage;
   }
 
-  /** Keeps a part in place of an earlier one. Errors: `spool_unavailable`, as of all. */
+  /** Stores a part, replacing an earlier one. Errors: `spool_unavailable`, as for all methods. */
   async keep(of: MappedCollection, part: MapPart, bytes: Buffer, tenant?: string): Promise<void> {
     await this.#storage.write(keyOf(of, tenant, part), once(bytes), bytes.length);
   }
 
-  /** What `keep` kept; undefined where there is none. */
+  /** The part stored by `keep`; undefined if there is none. */
   find(of: MappedCollection, part: MapPart, tenant?: string): Promise<Buffer | undefined> {
     return this.#storage.find(keyOf(of, tenant, part));
   }
 
-  /** Removes all maps of collections of this name. */
+  /** Removes all maps of collections with this name. */
   async removeAll(name: string): Promise<void> {
     await this.#storage.removeFolder(`maps/${name}`);
   }

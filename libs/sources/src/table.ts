@@ -11,20 +11,23 @@ import {
 } from '@embedmill/jobs';
 import { RowFault, ValueFault } from './row-fault.ts';
 
-/** Rows of values under named columns, some at a time. A value is JSON, or what its format has beside it: large integers, bytes. */
+/**
+ * Rows of values in named columns, in batches. A value is JSON, or a type that its format has in addition: large
+ * integers, bytes.
+ */
 export interface Table {
   columns: readonly string[];
   rows: AsyncIterable<TableRow[]>;
 }
 
-/** Values, why there are none, or null for a row with nothing in it. */
+/** A row's values, or why they are missing; null for an empty row. */
 export type TableRow = readonly unknown[] | RowFault | null;
 
-/** Of a document, those that one column gives. */
+/** The fields of a document that one column provides. */
 export const FIELDS = ['id', 'text', 'title', 'image', 'video', 'tenant', 'vector', 'deleted'] as const;
-/** Those that a column gives only where it is said which: many tables have one of this name that is metadata. */
+/** Fields that a column provides only if configured, because many tables have a metadata column with this name. */
 const SAID_FIELDS = ['source'] as const;
-/** The fields of documents, and the column of each that may give it. */
+/** The fields of documents, and the column for each. */
 export function fieldColumns(
   columns: Columns | undefined,
 ): (readonly [field: (typeof FIELDS | typeof SAID_FIELDS)[number], column: string])[] {
@@ -35,14 +38,14 @@ export function fieldColumns(
   return [...FIELDS.map((field) => [field, columns?.[field] ?? field] as const), ...said];
 }
 
-/** The column that may say how a document's text is built, as exports do. */
+/** The column that may contain a text's structure, as in exports. */
 const STRUCTURE = 'structure';
-/** `metadata.year` is the metadata field `year`. */
+/** `metadata.year` means the metadata field `year`. */
 const METADATA_PREFIX = 'metadata.';
 
 type Document = Record<string, unknown>;
 
-/** Which of a table's columns become something of a document. */
+/** Whether a table's column becomes part of a document. */
 export function wantedColumns(columns: Columns | undefined): (there: readonly string[]) => readonly string[] {
   const { metadata = 'rest', ...named } = columns ?? {};
   if (metadata === 'rest') return (there) => there;
@@ -51,11 +54,11 @@ export function wantedColumns(columns: Columns | undefined): (there: readonly st
 }
 
 /**
- * Makes rows into documents, as `parseDocument` takes them: named columns are fields, the others (or those in
- * `metadata`) metadata. Empty values are left out, but for the id and the text, whose lack is the document's own fault.
- * Texts in metadata become numbers where the profile filters on them, and lists where they are separated. A row with a
- * value that cannot be had is a fault, which names it by its number. Errors: `source_unreadable` that
- * names the columns, where one is missing or comes twice.
+ * Converts rows to the documents that `parseDocument` expects: named columns become fields, the others (or those in
+ * `metadata`) metadata. Empty values are omitted, except the id and the text, whose absence is the document's own
+ * fault. Texts in metadata become numbers if the profile filters on them as numbers, and lists if they are separated. A
+ * row with an unreadable value becomes a fault with its number. Errors: `source_unreadable`, which names the columns,
+ * if one is missing or duplicated.
  */
 export function documentsOf(
   names: readonly string[],
@@ -84,7 +87,7 @@ export function documentsOf(
     throw unreadable('there is no column "text"', names);
 
   const rest = columns?.metadata ?? 'rest';
-  // A column without a name is that of row numbers, which pandas writes.
+  // A column without a name contains the row numbers that pandas writes.
   const chosen = rest === 'rest' ? names.filter((name, at) => name !== '' && !taken.has(at)) : rest;
   const metadata = chosen.map((name) => {
     const at = places.get(name);
@@ -135,7 +138,7 @@ export function documentsOf(
   };
 }
 
-/** A column "metadata" that holds whole objects, or their JSON, is the metadata, beside the other columns. */
+/** A column "metadata" with objects, or their JSON, is merged with the other metadata columns. */
 function nested(kept: [string, unknown][]): Document {
   return Object.fromEntries(
     kept.flatMap(([key, value]): [string, unknown][] => {
@@ -145,7 +148,7 @@ function nested(kept: [string, unknown][]): Document {
   );
 }
 
-/** A column "structure" that holds something else is metadata. */
+/** A column "structure" with any other content is metadata. */
 function structureIn(value: unknown): DocumentStructure | undefined {
   return structureSchema.safeParse(objectIn(value)).data;
 }
@@ -162,7 +165,7 @@ function objectIn(value: unknown): object | undefined {
   return typeof found === 'object' && found !== null && !Array.isArray(found) ? found : undefined;
 }
 
-/** A column `author.name` is the field `name` of the object `author` where the profile filters by that. */
+/** A column `author.name` is the field `name` of the object `author` if the profile filters by it. */
 function withFields(metadata: Document, filterable: Profile['filterable']): Document {
   let document = metadata;
   for (const field in filterable) {
@@ -183,7 +186,7 @@ function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || value === '';
 }
 
-/** What cannot be of the type stays as it is, for the document's own check to name it. */
+/** A value that cannot be converted stays unchanged, so that the document's check reports it. */
 function typed(value: string, type: FilterableType | undefined): string | number | boolean {
   switch (type) {
     case 'integer':
@@ -204,7 +207,7 @@ function typed(value: string, type: FilterableType | undefined): string | number
   }
 }
 
-/** A value as JSON has it: numbers that a double changes as text, bytes in base64, NaN as nothing. */
+/** Converts a value to JSON: numbers that a double cannot represent become text, bytes base64, and NaN is omitted. */
 function jsonOf(value: unknown): unknown {
   switch (typeof value) {
     case 'bigint':

@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url';
 
 const SERVER = fileURLToPath(new URL('s3-server.fixture.ts', import.meta.url));
 
-/** A real S3-speaking server of a test's own, in a process of its own, with its objects in a temporary folder. */
+/** A real S3-compatible server for one test, in its own process, with its objects in a temporary folder. */
 export class TestS3 {
   readonly bucket = 'mill';
-  /** Where its objects lie. */
+  /** The folder of its objects. */
   readonly folder: string;
   #port = 0;
   #process: ChildProcess | undefined;
@@ -34,7 +34,7 @@ export class TestS3 {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** What a process needs to be its client. */
+  /** The environment that a client process needs. */
   get environment(): Record<string, string> {
     return {
       AWS_ENDPOINT_URL_S3: this.url,
@@ -45,10 +45,10 @@ export class TestS3 {
     };
   }
 
-  /** Starts it, at the port that it had before. */
+  /** Starts it, on the same port as before. */
   async run(): Promise<void> {
     const child = fork(SERVER, [this.folder, String(this.#port)], {
-      // Its continuation tokens are made with a cipher of old.
+      // Its continuation tokens use a legacy cipher.
       execArgv: ['--openssl-legacy-provider'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
@@ -62,7 +62,7 @@ export class TestS3 {
     this.#port = message.port;
   }
 
-  /** Ends it at once; its objects stay for the next `run`. */
+  /** Kills it; its objects stay for the next `run`. */
   async kill(): Promise<void> {
     const child = this.#process;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;

@@ -1,22 +1,22 @@
 import { isUtf8 } from 'node:buffer';
 
 /**
- * What stands in decoded text for bytes that are no text by its encoding: half of a surrogate pair, which no valid text
- * has, so that the row or line with it can be told from its neighbours.
+ * Marks bytes in decoded text that are invalid in its encoding: half of a surrogate pair, which valid text never
+ * contains, so that the affected row or line can be identified.
  */
 const UNDECODABLE = '\uDC80';
-/** Not the second half of a pair. */
+/** Matches the mark, but not the second half of a pair. */
 const LONE_MARK = /\uDC80/u;
 const NO_UTF8 = Buffer.from([0xff]);
 const REPLACEMENT = /\uFFFD/g;
 const BYTE_ORDER_MARK = '\uFEFF';
 const [NEWLINE, CARRIAGE_RETURN] = [0x0a, 0x0d];
-/** Of a line that has no end yet, what is decoded all the same. */
+/** The length of an unfinished line from which it is decoded anyway. */
 const LONGEST_HELD = 1 << 20;
 
 /**
- * A stream of bytes as text, in pieces. `encoding` is a name that `TextDecoder` knows, UTF-8 by default; a byte order
- * mark says more than it. Never throws for what bytes are: see `UNDECODABLE`.
+ * Decodes a stream of bytes to text. `encoding` is a name that `TextDecoder` knows, UTF-8 by default; a byte order mark
+ * takes precedence. Never throws for invalid bytes: see `UNDECODABLE`.
  */
 export async function* decodedText(
   bytes: AsyncIterable<Uint8Array>,
@@ -38,14 +38,14 @@ export async function* decodedText(
   yield* name === 'utf-8' ? utf8Text(whole()) : otherText(whole(), name);
 }
 
-/** The encoding that a byte order mark stands for; undefined where there is none. */
+/** The encoding that a byte order mark declares; undefined if there is none. */
 export function byteOrderMark(start: Uint8Array): string | undefined {
   if (start[0] === 0xef && start[1] === 0xbb && start[2] === 0xbf) return 'utf-8';
   if (start[0] === 0xff && start[1] === 0xfe) return 'utf-16le';
   return start[0] === 0xfe && start[1] === 0xff ? 'utf-16be' : undefined;
 }
 
-/** Text as bytes of UTF-8; what could not be decoded as a byte that is none. */
+/** Encodes text as UTF-8; a mark for undecodable bytes becomes an invalid byte. */
 export async function* utf8Bytes(texts: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
   for await (const text of texts) {
     if (text.isWellFormed()) yield Buffer.from(text);
@@ -105,12 +105,12 @@ async function* otherText(bytes: AsyncIterable<Uint8Array>, encoding: string): A
   yield marked(decoder.decode());
 }
 
-/** Where the last line that has its end ends; 0 where none has. */
+/** The end of the last complete line; 0 if there is none. */
 function lineEnd(bytes: Uint8Array): number {
   return Math.max(bytes.lastIndexOf(NEWLINE), bytes.lastIndexOf(CARRIAGE_RETURN)) + 1;
 }
 
-/** Where the last whole character of UTF-8 ends. */
+/** The end of the last complete UTF-8 character. */
 function characterEnd(bytes: Uint8Array): number {
   for (let back = 1; back <= 3 && back <= bytes.length; back += 1) {
     const byte = bytes[bytes.length - back] ?? 0;

@@ -18,8 +18,8 @@ import { documentsOf, wantedColumns } from './table.ts';
 import { decodedText, utf8Bytes } from './text-decoding.ts';
 
 /**
- * Makes a source of another format into NDJSON in the job's spool, a line for each row, so that its shards are byte
- * ranges like any others. Memory does not grow with the source. Errors: `source_unreadable` that says where,
+ * Converts a source of another format to NDJSON in the job's spool, one line per row, so that its shards are ordinary
+ * byte ranges. Memory does not grow with the source. Errors: `source_unreadable`, which says where,
  * `payload_too_large`, and those of reading the source and writing the spool.
  */
 export async function transcode(
@@ -33,22 +33,22 @@ export async function transcode(
   return spool.receive(job, abortable(lines, options.signal), { maxBytes: options.maxBytes });
 }
 
-/** What sources are read by. */
+/** The readers for sources. */
 export interface Reading {
   profile: Pick<Profile, 'filterable'>;
   maxBytes: number;
-  /** Of files that are documents by themselves. */
+  /** For files that are documents. */
   parse: ParseFile;
 }
 
-/** Bytes of a source that are a file by themselves. */
+/** The bytes of a source that is a single file. */
 export interface Stretch {
   source: StoredSource;
   offset: number;
   size: number;
 }
 
-/** What `transcode` makes of a source, as it is read. Errors: those that are the source's. */
+/** The output of `transcode`, as the source is read. Errors: those of the source. */
 export function linesOf(
   spool: Pick<Spool, 'readSource'>,
   stretch: Stretch,
@@ -94,12 +94,15 @@ async function* unboundedLines(
       }
     }
   } finally {
-    // A table whose columns do not fit is left where it is.
+    // Ends readers that stopped early, for example at a table whose columns do not fit.
     for (const one of opened) await one.return(undefined);
   }
 }
 
-/** Bytes as they are or, where they begin as gzip does, unpacked: servers unpack files on the way, whatever their names. */
+/**
+ * Unpacks bytes if they begin like gzip, otherwise passes them on: some servers unpack files in transit, whatever their
+ * names.
+ */
 async function* unpacked(bytes: AsyncGenerator<Uint8Array>, bounds: Bounds): AsyncGenerator<Uint8Array> {
   const { value: first, done } = await bytes.next();
   if (done === true) return;
@@ -117,7 +120,7 @@ async function* unpacked(bytes: AsyncGenerator<Uint8Array>, bounds: Bounds): Asy
 async function* gunzipped(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let broken: unknown;
   const packed = Readable.from(bytes).on('error', (error) => (broken = error));
-  // What breaks is thrown to whoever reads the unpacked bytes.
+  // Errors reach the reader of the unpacked bytes.
   const unpacked = pipeline(packed, createGunzip(), () => undefined);
   try {
     for await (const chunk of unpacked) yield chunk as Buffer;
@@ -132,7 +135,7 @@ async function* gunzipped(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
   }
 }
 
-/** Bytes until the signal is aborted, which is thrown then. */
+/** Passes bytes on until the signal aborts, and then throws its reason. */
 export async function* abortable(
   bytes: AsyncIterable<Uint8Array>,
   signal: AbortSignal | undefined,

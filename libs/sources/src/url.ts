@@ -1,7 +1,7 @@
 import { EmbedmillError, type ErrorCode, type JobId } from '@embedmill/jobs';
 import type { Received, Spool } from './spool.ts';
 
-/** Begins to fetch a URL with regard to where it may lead; `GuardedFetch.open` is one. */
+/** Begins to fetch a URL, if its address is allowed; `GuardedFetch.open` is an implementation. */
 export type OpenUrl = (
   url: string,
   request: {
@@ -17,7 +17,7 @@ export type OpenUrl = (
   readonly body: AsyncGenerator<Uint8Array, void>;
 }>;
 
-/** What a fetch's failures are called where it was of a source. */
+/** The error codes for failures to fetch a source. */
 const SOURCE_CODES = {
   forbidden: 'source_forbidden',
   unreadable: 'source_unreadable',
@@ -25,24 +25,24 @@ const SOURCE_CODES = {
   unavailable: 'source_unreadable',
 } as const satisfies Record<string, ErrorCode>;
 
-/** What servers call files of documents. A page of HTML, such as one that asks to sign in, is no such file. */
+/** Content types of files with documents. An HTML page, such as a sign-in page, is not one. */
 const SOURCE_TYPES = ['application/', 'text/plain', 'text/csv', 'text/json', 'text/tab-separated-values'];
-/** And what they call files that are documents by themselves. */
+/** Content types of files that are documents. */
 const DOCUMENT_TYPES = ['application/', 'text/', 'message/rfc822'];
 
-/** How a URL is fetched. */
+/** Options for fetching a URL. */
 export interface Fetching {
   readonly open: OpenUrl;
   readonly maxBytes: number;
   readonly signal?: AbortSignal | undefined;
-  /** Whether what is there may be a document by itself, such as a page; not by default. */
+  /** Whether the file may itself be a document, such as a page; false by default. */
   readonly isDocument?: boolean;
 }
 
 /**
- * Copies what an http(s) URL serves to the job's spool, so that its byte ranges stay as they are while the
- * job runs. Errors: `source_forbidden` (an address that may not be fetched from), `source_unreadable` (not found, not
- * reachable, no documents, broke off), `payload_too_large`.
+ * Copies the content of an http(s) URL to the job's spool, so that its byte ranges stay the same while the job runs.
+ * Errors: `source_forbidden` (an address that may not be fetched from), `source_unreadable` (not found, unreachable, no
+ * documents, or broken off), `payload_too_large`.
  */
 export async function fetchSource(
   spool: Spool,
@@ -61,7 +61,7 @@ export async function fetchSource(
   }
 }
 
-/** Begins to fetch a source. Errors: as `fetchSource`. */
+/** Begins to fetch a source. Errors: those of `fetchSource`. */
 export function openSource(
   url: string,
   { open, maxBytes, signal, isDocument = false }: Fetching,
@@ -70,7 +70,7 @@ export function openSource(
   return open(url, { codes: SOURCE_CODES, maxBytes, types, signal });
 }
 
-/** A URL without what may be secret in it. */
+/** A URL without the parts that may be secret. */
 export function redacted(url: string): string {
   const parsed = URL.parse(url);
   return parsed === null ? 'the URL' : `${parsed.origin}${parsed.pathname}`;
