@@ -8,7 +8,7 @@ import { termId } from './term-id.ts';
 
 const read = (text: string, language: Language = 'none') => [...analyzerOf(language, 2).terms(text)];
 const words = (text: string, language: Language = 'none') => read(text, language).map(({ word }) => word);
-/** What of the text each word stands for. */
+/** The part of the text that each word represents. */
 const places = (text: string) => read(text).map(({ start, end }) => text.slice(start, end));
 
 describe('words', () => {
@@ -112,7 +112,7 @@ describe('words', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         for (const form of ['NFC', 'NFD'] as const) expect(words(text.normalize(form))).toEqual(words(text));
-        // Symbols of several letters aside, which are words of their own.
+        // Except symbols of several letters, which are separate words.
         fc.pre(!/\p{S}/u.test(text));
         for (const form of ['NFKC', 'NFKD'] as const)
           expect(words(text.normalize(form))).toEqual(words(text));

@@ -6,11 +6,11 @@ import { stemmerOf, type Stemmer } from './languages.ts';
 import { STRETCH, stretchKinds } from './stretches.ts';
 import { eachStretch, wordsOfStretch, type Term } from './words.ts';
 
-/** How a collection's texts are read: its documents and what is asked of it, by BM25, BM42, highlights and explanations. */
+/** How a collection's documents and queries are analysed for BM25, BM42, highlights and explanations. */
 export interface Analyzer {
-  /** The words of a text, in its order, with where each stands in the text as it is. */
+  /** The words of a text in order, with the position of each in the original text. */
   terms: (text: string) => Iterable<Term>;
-  /** Which of these words (`Term.word`) the text has. */
+  /** Which of these words (`Term.word`) the text contains. */
   wordsAmong: (text: string, words: ReadonlySet<string>) => Set<string>;
 }
 
@@ -18,12 +18,12 @@ const ASCII = /^\p{ASCII}*$/u;
 
 const analyzers = new Map<string, Analyzer>();
 
-/** Where a traditional character is the simplified one written otherwise; in Japanese many are other words. */
+/** Languages in which traditional and simplified characters are equivalent; in Japanese, many are different words. */
 const SIMPLIFYING: readonly Language[] = ['auto', 'chinese'];
 
 /**
- * The analyzer of a language and version, of which a process has one, with what it has seen. Version 2 folds words
- * (`wordsOfStretch`); version 1 is that of collections from before it, which name none.
+ * The analyzer of a language and version. A process has one of each, which remembers what it has seen. Version 2 folds
+ * words (`wordsOfStretch`); version 1 belongs to earlier collections, which state no version.
  */
 export function analyzerOf(language: Language, version: AnalysisVersion = 1): Analyzer {
   const key = `${version} ${language}`;
@@ -50,16 +50,16 @@ class FirstAnalyzer implements Analyzer {
   }
 }
 
-/** Stretches remembered with their terms, so that a corpus' vocabulary is folded and stemmed once. */
+/** The number of cached stretches with their terms, so that a corpus' vocabulary is folded and stemmed once. */
 const MOST_REMEMBERED = 200_000;
-/** Longer ones are rarely met again, and would fill the memory. */
+/** Longer ones rarely recur, and would fill the memory. */
 const LONGEST_REMEMBERED = 40;
 
 class FoldingAnalyzer implements Analyzer {
   readonly #stem: Stemmer;
   readonly #turkish: boolean;
   readonly #simplifies: boolean;
-  /** Characters of which each two neighbours are a term beside the words. */
+  /** Characters for which each pair of neighbours is an additional term. */
   readonly #inPairs: RegExp | undefined;
   readonly #known = new Map<string, readonly Term[]>();
 
@@ -89,7 +89,7 @@ class FoldingAnalyzer implements Analyzer {
     return new Set([...words].filter((word) => hasAsciiWord(lower, word)));
   }
 
-  /** The terms of a stretch, with places in it. */
+  /** The terms of a stretch, with positions in it. */
   #termsOf(stretch: string, isAscii: boolean): readonly Term[] {
     const known = this.#known.get(stretch);
     if (known !== undefined) return known;
@@ -100,14 +100,14 @@ class FoldingAnalyzer implements Analyzer {
     const single = words.map(({ word, start, end }) => ({ word, term: this.#stem(word), start, end }));
     const terms = this.#inPairs === undefined || isAscii ? single : withPairs(single, this.#inPairs);
     if (stretch.length > LONGEST_REMEMBERED) return terms;
-    // Rarely more than a language's words: then a fresh start costs less than knowing which were used last.
+    // There are rarely more than a language's words; if so, clearing costs less than tracking recent use.
     if (this.#known.size >= MOST_REMEMBERED) this.#known.clear();
     this.#known.set(ownString(stretch), terms);
     return terms;
   }
 }
 
-/** Whether the word stands in the text, both of ASCII in lower case, with no letter or digit on either side. */
+/** Whether the text contains the word, without a letter or digit on either side. Both are lower-case ASCII. */
 function hasAsciiWord(text: string, word: string): boolean {
   for (let at = text.indexOf(word); at !== -1; at = text.indexOf(word, at + 1))
     if (!isOfWord(text, at - 1) && !isOfWord(text, at + word.length)) return true;
@@ -117,5 +117,5 @@ function hasAsciiWord(text: string, word: string): boolean {
 const isOfWord = (text: string, at: number): boolean =>
   at >= 0 && at < text.length && stretchKinds.of(text.charCodeAt(at)) === STRETCH.ascii;
 
-/** The string, without the text that it was cut out of, which it would keep in memory. */
+/** Copies the string, because a slice would keep the whole text in memory. */
 const ownString = (cut: string): string => Buffer.from(cut, 'utf16le').toString('utf16le');

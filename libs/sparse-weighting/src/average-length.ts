@@ -1,12 +1,12 @@
 import type { Analyzer } from './analysis.ts';
 
-/** Tokens that a word takes in a usual tokenizer, punctuation counted in. */
+/** The average tokens per word of a usual tokenizer, including punctuation. */
 const TOKENS_A_WORD = 1.3;
 
 /**
- * About how many terms a chunk has on average, from a sample of texts: what BM25 calls avgdl. Texts that are longer than
- * a chunk of `chunkTokens` count as the chunks that they would make, by the words that fit into one; where that is
- * undefined, a document is one chunk. Undefined where no text has a term.
+ * Estimates the average number of terms per chunk from a sample of texts: BM25's avgdl. A text longer than a chunk of
+ * `chunkTokens` counts as the chunks that it would make, by the words that fit into one; if `chunkTokens` is undefined,
+ * a document is one chunk. Undefined if no text has a term.
  */
 export function averageLengthOf(
   texts: Iterable<string>,

@@ -4,8 +4,8 @@ import { termId } from './term-id.ts';
 import { sparseVector } from './vector.ts';
 
 /**
- * A text's BM25 weights (Robertson et al., 1994), but for the idf, which the store adds from the collection as it is:
- * c·(k1 + 1) / (c + k1·(1 − b + b·length/averageLength)) for a term that comes c times among `length` terms.
+ * A text's BM25 weights (Robertson et al., 1994) without the idf, which the store adds from the collection's current
+ * state: c·(k1 + 1) / (c + k1·(1 − b + b·length/averageLength)) for a term that occurs c times among `length` terms.
  */
 export function bm25Document(
   text: string,
@@ -20,7 +20,7 @@ export function bm25Document(
   return sparseVector(weights);
 }
 
-/** A query's weights: how often each term comes. */
+/** A query's weights: the number of occurrences of each term. */
 export function bm25Query(text: string, analyzer: Analyzer): SparseVector {
   return sparseVector(countTerms(text, analyzer).counts);
 }

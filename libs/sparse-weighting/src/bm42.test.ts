@@ -21,7 +21,7 @@ interface Golden {
   }[];
 }
 
-/** Where WordPiece's tokens stand, found by looking for them one after the other; special ones stand nowhere. */
+/** The positions of WordPiece's tokens, found by searching for them in order; special tokens have none. */
 function rangesOf(text: string, tokens: string[]) {
   const bare = text.toLowerCase().normalize('NFD').replaceAll(/\p{M}/gu, '');
   let at = 0;
@@ -40,7 +40,7 @@ describe.skipIf(golden === undefined)(
     const { texts } =
       golden === undefined ? { texts: [] } : (JSON.parse(readFileSync(golden, 'utf8')) as Golden);
 
-    // Theirs are the tokenizer's words: without accents, and all that it does not know as one term. Ours are the text's.
+    // Their words are the tokenizer's: without accents, and with all unknown ones as one term. Ours are the text's.
     test.each(texts.filter(({ tokens }) => !tokens.includes('[UNK]')))(
       '$text',
       ({ text, tokens, cls_attention_mean: attention, doc, query_ids }) => {

@@ -4,11 +4,11 @@ import { termId } from './term-id.ts';
 import { sparseVector } from './vector.ts';
 
 /**
- * A text's BM42 weights (Qdrant, 2024), but for the idf: √ln(1 + w), where w is the attention that the first token ([CLS])
- * pays to all tokens of the words with a term, in the last layer, averaged over its heads.
+ * A text's BM42 weights (Qdrant, 2024) without the idf: √ln(1 + w), where w is the attention that the first token
+ * ([CLS]) pays to all tokens of the words with a term, in the last layer, averaged over its heads.
  *
- * `offsets` say where each token stands in the text: its first character and one past its last, one pair after another, in
- * UTF-16 units; -1 for tokens that stand nowhere, as special ones.
+ * `offsets` has each token's position in the text: its first character and one past its last, as consecutive pairs, in
+ * UTF-16 units; -1 for tokens without one, such as special tokens.
  */
 export function bm42Document(
   text: string,
@@ -23,13 +23,13 @@ export function bm42Document(
   let last = { end: 0, firstToken: 0 };
   for (const { term, start, end } of analyzer.terms(text)) {
     let weight = 0;
-    // Words that share a character, as those of "½", share its tokens.
+    // Words that come from one character, like those of "½", share its tokens.
     if (start < last.end) token = last.firstToken;
     while (token < attention.length && endOf(token) <= start) token += 1;
     last = { end, firstToken: token };
     for (; token < attention.length && startOf(token) < end && endOf(token) > 0; token += 1) {
       weight += attention[token] ?? 0;
-      // A token that reaches into the next word is that one's as well.
+      // A token that extends into the next word counts for both.
       if (endOf(token) > end) break;
     }
     if (term === undefined || weight === 0) continue;

@@ -1,7 +1,7 @@
 import type { Language } from '@embedmill/jobs';
 import type { Term } from './words.ts';
 
-/** Characters of which words may hold others without a space, by language. */
+/** Characters that are written without spaces, so that words may contain other words, by language. */
 const IN_PAIRS: Partial<Record<Language, RegExp>> = {
   auto: /[\p{Script=Han}\p{Script=Hangul}]/u,
   chinese: /\p{Script=Han}/u,
@@ -12,9 +12,9 @@ const IN_PAIRS: Partial<Record<Language, RegExp>> = {
 export const charactersInPairs = (language: Language): RegExp | undefined => IN_PAIRS[language];
 
 /**
- * The terms of a stretch, and beside them pairs of neighbouring characters: those within a word of three or more, so that a
- * short question finds what stands within a longer word; and those of a word of one character with its neighbours, for a
- * dictionary takes words apart that it does not know (计算机 is 计算 and 机). Stop words are in no pair.
+ * The terms of a stretch, and additional pairs of neighbouring characters: pairs within a word of three or more
+ * characters, so that a short query finds part of a longer word; and pairs of a one-character word with its neighbours,
+ * because a dictionary splits words that it does not know (计算机 becomes 计算 and 机). Stop words form no pairs.
  */
 export function withPairs(words: readonly Term[], inPairs: RegExp): Term[] {
   const terms: Term[] = [];
@@ -29,7 +29,7 @@ export function withPairs(words: readonly Term[], inPairs: RegExp): Term[] {
       }
     }
     terms.push(word);
-    // Of a word that is shorter or longer than the text it stands for, the places of its characters are not known.
+    // If a word's length differs from that of its text, the positions of its characters are unknown.
     const isInPlace = word.word.length === word.end - word.start;
     if (characters.length > 2 && isInPlace) terms.push(...pairsWithin(characters, word.start, inPairs));
     last = isInPlace && characters.length > 0 ? { word, characters } : undefined;

@@ -8,7 +8,7 @@ import { termId } from './term-id.ts';
 
 const termsOf = (text: string, language: Language) =>
   [...analyzerOf(language, 2).terms(text)].flatMap(({ term }) => term ?? []);
-/** Whether a question in words finds a text. */
+/** Whether a query finds a text by its words. */
 const finds = (question: string, text: string, language: Language): boolean => {
   const analyzer = analyzerOf(language, 2);
   const { indices } = bm25Document(text, analyzer, { k1: 1.2, b: 0.75 }, 10);

@@ -1,11 +1,11 @@
 import type { Word } from './words.ts';
 
-/** Runs of letters, digits and the marks on them: what stands between them is no part of any word. */
+/** Runs of letters, digits and their marks; nothing in between belongs to a word. */
 const RUN = /[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu;
 /** Scripts that are written without spaces between words. */
 const UNSPACED =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
-/** What `\w` matches of ASCII, without "_": a text of it alone needs no Unicode tables. */
+/** The characters that `\w` matches, without "_"; a text of only these needs no Unicode tables. */
 const ASCII_RUN = /[A-Za-z0-9]+/g;
 // eslint-disable-next-line no-control-regex
 const ASCII = /^[\u0000-\u007f]*$/;
@@ -13,8 +13,8 @@ const ASCII = /^[\u0000-\u007f]*$/;
 const segmenter = new Intl.Segmenter('und', { granularity: 'word' });
 
 /**
- * The words of a text as collections have them whose analysis is of version 1: in lower case, and else as they were
- * written, so that "café" composed and decomposed are two words. Kept as it was, for what is stored.
+ * The words of a text by version 1 of the analysis: in lower case, but otherwise as written, so that composed and
+ * decomposed "café" are two words. Must not change, because of existing collections.
  */
 export function* firstWordsOf(text: string): Generator<Word, undefined> {
   const isAscii = ASCII.test(text);

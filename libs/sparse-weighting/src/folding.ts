@@ -1,12 +1,12 @@
-/** Their capital is that of another letter, or they have none; full case folding keeps them as they are. */
+/** Letters without a capital, or with that of another letter; full case folding does not change them. */
 const DOTLESS = 'ı';
 
 /**
- * A word in the form in which case says nothing (Unicode's full case folding: "Straße" and "STRASSE" are one word, σ
- * and ς one letter), in NFKC. There is no such function in JavaScript; small, capital and small again comes to the same,
- * but for the dotless ı, whose capital is that of i.
+ * A word after Unicode's full case folding ("Straße" and "STRASSE" are the same word, σ and ς the same letter), in
+ * NFKC. JavaScript has no such function; lower, upper and again lower case gives the same result, except for the
+ * dotless ı, whose capital is that of i.
  *
- * `turkish` folds I to ı and İ to i, as Turkish has them; else I is i, and İ is i with a dot above.
+ * `turkish` folds I to ı and İ to i, as in Turkish; otherwise I becomes i, and İ becomes i with a dot above.
  */
 export function folded(word: string, turkish: boolean): string {
   const own = turkish ? word.replaceAll('İ', 'i').replaceAll('I', DOTLESS) : word;

@@ -1,7 +1,7 @@
 import type { Language } from '@embedmill/jobs';
 import type { Term } from './words.ts';
 
-/** What languages are written in; those that are missing here share their letters with English. */
+/** The scripts of languages; those missing here share their letters with English. */
 const SCRIPTS: { readonly [Name in Language]?: RegExp } = {
   arabic: /\p{Script=Arabic}/u,
   chinese: /\p{Script=Han}/u,
@@ -11,12 +11,15 @@ const SCRIPTS: { readonly [Name in Language]?: RegExp } = {
   thai: /\p{Script=Thai}/u,
 };
 
-/** A word or two are a name, as of a program or an error, which stands in texts of any language as it is. */
+/**
+ * The minimum number of words: one or two may be a name, for example of a program or an error, which occurs unchanged
+ * in texts of any language.
+ */
 const NAME_TERMS = 2;
 
 /**
- * Whether a question is in words of another script than a language's texts. It shares some names with them at most, so
- * that the texts that have its words are rarely those that answer it.
+ * Whether a question is written in another script than a language's texts. At most it shares names with them, so texts
+ * with its words rarely answer it.
  */
 export function isForeign(terms: Iterable<Pick<Term, 'word' | 'term'>>, language: Language): boolean {
   const script = SCRIPTS[language];

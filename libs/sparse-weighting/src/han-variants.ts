@@ -1,6 +1,7 @@
 /**
- * Traditional Chinese characters, each before its simplified one: of OpenCC's TSCharacters (Apache-2.0, by BYVoid and others),
- * as the npm package opencc-js 1.4.2 has them, those of the basic plane. The first simplified character of each goes.
+ * Traditional Chinese characters, each followed by its simplified form: from OpenCC's TSCharacters (Apache-2.0, by
+ * BYVoid and others) in the npm package opencc-js 1.4.2, limited to the basic plane. Of several simplified forms, the
+ * first is used.
  */
 const PAIRS = [
   '㑯㑔㑳㑇㑶㐹㓨刾㘚㘎㜄㚯㜏㛣㠏㟆㥮㤘㩜㨫㩳㧐㩵擜䁻䀥䃮鿎䊷䌶䋙䌺䋚䌻䋹䌿䋻䌾䍦䍠䎱䎬䙡䙌䜀䜧䝼䞍䥇䦂䥑鿏䥱䥾䦛䦶䦟䦷䯀䯅䰾鲃䱷䲣䱽䲝䲁鳚䲘鳤䴉鹮丟丢並并乾干亂乱亙亘亞亚佇伫佈布佔占併并來来侖仑侶侣侷局',
@@ -65,13 +66,13 @@ const PAIRS = [
   '齦龈齧啮齪龊齬龉齲龋齶腭齷龌龍龙龎厐龐庞龑䶮龔龚龕龛龜龟鿁䜤鿓鿒',
 ].join('');
 
-/** By the UTF-16 unit of a character that one; of a traditional one its simplified. */
+/** Maps each UTF-16 unit to itself, or a traditional character to its simplified form. */
 const simplified = Uint16Array.from({ length: 0x10000 }, (_, unit) => unit);
 for (let at = 0; at < PAIRS.length; at += 2) simplified[PAIRS.charCodeAt(at)] = PAIRS.charCodeAt(at + 1);
-// Some have been simplified twice.
+// Some characters have been simplified twice.
 for (const [unit, once] of simplified.entries()) simplified[unit] = simplified[once] ?? once;
 
-/** A text with its traditional characters simplified, one by one: as long as it was. */
+/** A text with its traditional characters simplified one by one, so that its length stays the same. */
 export function simplifiedHan(text: string): string {
   let changed = '';
   let done = 0;

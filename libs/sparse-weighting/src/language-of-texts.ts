@@ -3,7 +3,7 @@ import { stopwords as english } from '@orama/stopwords/english';
 import { eachStretch } from './words.ts';
 import { STOP_WORDS, type LanguageWithStopWords } from './languages.ts';
 
-/** Letters are counted by script. One of Han says as much as some of an alphabet. */
+/** Letters are counted by script. One Han character counts as several letters of an alphabet. */
 const SCRIPTS = {
   han: { letters: /\p{Script=Han}/gu, weight: 3 },
   kana: { letters: /[\p{Script=Hiragana}\p{Script=Katakana}]/gu, weight: 2 },
@@ -15,11 +15,11 @@ const SCRIPTS = {
 } as const;
 type Script = keyof typeof SCRIPTS;
 
-/** A script with less than this part of what is written says nothing of the language. */
+/** A script with a smaller share of the text than this does not indicate the language. */
 const LEAST_PART = 0.25;
-/** Of a text in a language at least so many words are among those that say nothing. */
+/** The minimum share of stop words in a text of a language. */
 const LEAST_STOP_WORDS = 0.1;
-/** Of Japanese so much is Kana, at least; in Chinese there is some in names. */
+/** The minimum share of Kana in Japanese; Chinese texts have some in names. */
 const LEAST_KANA = 0.1;
 
 const LATIN: readonly LanguageWithStopWords[] = [
@@ -39,7 +39,7 @@ const LATIN: readonly LanguageWithStopWords[] = [
   'turkish',
 ];
 
-/** The language that texts seem to be in: `auto` where there are several, or none that is known. */
+/** The probable language of texts: `auto` if there are several, or no known one. */
 export function languageOfTexts(texts: readonly string[]): Language {
   const written = texts.join('\n').normalize('NFKC');
   const amounts = Object.entries(SCRIPTS).map(
@@ -54,7 +54,7 @@ export function languageOfTexts(texts: readonly string[]): Language {
     (script) => partOf(script) >= LEAST_PART,
   );
   if (eastAsian >= LEAST_PART) {
-    // Latin names and terms stand in any Chinese or Japanese text.
+    // Any Chinese or Japanese text may contain Latin names and terms.
     if (main.some((script) => script !== 'latin') || partOf('latin') > eastAsian) return 'auto';
     return partOf('kana') >= LEAST_KANA * eastAsian ? 'japanese' : 'chinese';
   }
@@ -78,7 +78,7 @@ function latinLanguage(text: string): Language {
   const words: string[] = [];
   eachStretch(text, (start, end) => words.push(text.slice(start, end).toLowerCase()));
   const parts = LATIN.map((language) => {
-    // The short list of English would make English look like its neighbours.
+    // With only its short list, English would look like its neighbours.
     const stopWords = new Set(language === 'english' ? english : STOP_WORDS[language]);
     return { language, part: words.filter((word) => stopWords.has(word)).length / words.length };
   });

@@ -17,11 +17,11 @@ import { stopwords as turkish } from '@orama/stopwords/turkish';
 import snowball from 'snowball-stemmers';
 import { CHINESE, JAPANESE, KOREAN, THAI } from './stop-words.ts';
 
-/** Lucene's list: short, so that "to be or not to be" keeps little, and "who" and "what" count. */
+/** Lucene's list: short, so that "who" and "what" count, although little is left of "to be or not to be". */
 const ENGLISH =
   'a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to was will with';
 
-/** Languages that Snowball has. */
+/** Languages with a Snowball stemmer. */
 type StemmedLanguage = Exclude<Language, UnstemmedLanguage>;
 type UnstemmedLanguage = 'none' | 'auto' | 'chinese' | 'japanese' | 'korean' | 'thai';
 
@@ -50,7 +50,10 @@ export const STOP_WORDS: Record<LanguageWithStopWords, readonly string[]> = {
   turkish,
 };
 
-/** By which language's rules `auto` takes a word, by the script of its first letter. Of Latin, English is the likeliest. */
+/**
+ * The language whose rules `auto` applies to a word, by the script of its first letter. For Latin, English is the most
+ * likely.
+ */
 const LATIN = /^\p{Script=Latin}/u;
 const BY_SCRIPT: readonly [script: RegExp, language: LanguageWithStopWords][] = [
   [LATIN, 'english'],
@@ -62,20 +65,20 @@ const BY_SCRIPT: readonly [script: RegExp, language: LanguageWithStopWords][] = 
   [/^\p{Script=Thai}/u, 'thai'],
 ];
 
-/** Words remembered with their stems, so that a corpus' vocabulary is stemmed once. */
+/** The number of cached words with their stems, so that a corpus' vocabulary is stemmed once. */
 const MOST_REMEMBERED = 200_000;
-/** Longer ones are no words of a language, and would fill the memory. */
+/** Longer ones are not words of a language, and would fill the memory. */
 const LONGEST_REMEMBERED = 40;
 
-/** Longer ones are not stemmed: the algorithms' time grows with the square, a minute for 160,000 letters "y". */
+/** Longer ones are not stemmed, because the algorithms take quadratic time: a minute for 160,000 letters "y". */
 const LONGEST_STEMMED = 255;
 
-/** A word as the analysis makes it → its term; undefined for a stop word. */
+/** An analysed word → its term; undefined for a stop word. */
 export type Stemmer = (word: string) => string | undefined;
 
 /**
- * What makes terms of a language's words, and remembers those that it has seen. `fold` makes of stop words what the
- * analysis makes of words.
+ * Creates a function from a language's words to terms, which caches its results. `fold` processes stop words as the
+ * analysis processes words.
  */
 export function stemmerOf(language: Language, fold = (word: string): string => word): Stemmer {
   switch (language) {
@@ -116,7 +119,7 @@ function snowballStemmer(language: StemmedLanguage, fold: (word: string) => stri
     if (word.length > LONGEST_STEMMED) return word;
     const stem = algorithm.stem(word);
     if (word.length > LONGEST_REMEMBERED) return stem;
-    // Rarely more than a language's words: then a fresh start costs less than knowing which were used last.
+    // There are rarely more than a language's words; if so, clearing costs less than tracking recent use.
     if (terms.size >= MOST_REMEMBERED) terms.clear();
     terms.set(word, stem);
     return stem;

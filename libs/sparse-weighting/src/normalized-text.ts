@@ -1,26 +1,28 @@
-/** What stands for nothing in a word: soft hyphens, joiners, variation selectors, fillers. */
+/** Ignorable characters in a word: soft hyphens, joiners, variation selectors, fillers. */
 export const IGNORABLE = /\p{Default_Ignorable_Code_Point}/u;
 const IGNORABLES = /\p{Default_Ignorable_Code_Point}/gu;
 const MARK = /^\p{M}/u;
-/** What a character may begin with, decomposed, that joins the one before it: marks, and Hangul's vowels and ends. */
+/**
+ * The first decomposed character of those that combine with the preceding one: marks, and Hangul's vowels and final
+ * consonants.
+ */
 const JOINING = /^[\p{M}\u1160-\u11ff]/u;
 
-/** A text in NFKC without ignorable characters, and where each of its UTF-16 units comes from. */
+/** A text in NFKC without ignorable characters, with the origin of each UTF-16 unit. */
 export interface NormalizedText {
   readonly text: string;
-  /** Of each unit the first unit of the original that it comes from, and one past the last. */
+  /** For each unit, the first unit of the original that it comes from, and one past the last. */
   readonly starts: Int32Array;
   readonly ends: Int32Array;
 }
 
-/** Whether a text is as `normalizedText` would make it. */
+/** Whether `normalizedText` would leave a text unchanged. */
 export const isNormalized = (text: string): boolean =>
   text.normalize('NFKC') === text && !IGNORABLE.test(text);
 
 /**
- * Normalizes a text cluster by cluster, a cluster being what normalization can join into one or reorder, and so knows
- * of every character the stretch of the original that it stands for: a mark in the middle of a word, or a ligature,
- * belongs to that as a whole.
+ * Normalizes a text cluster by cluster. A cluster is a range that normalization may combine or reorder. So each
+ * character's range in the original is known: a mark within a word, or a ligature, belongs to the whole range.
  */
 export function normalizedText(original: string): NormalizedText {
   const clusters = clustersOf(original);
@@ -52,7 +54,7 @@ function clustersOf(original: string): Cluster[] {
     const start = at;
     at += character.length;
     if (IGNORABLE.test(character)) {
-      // A variation selector is a mark on its character; a soft hyphen belongs to nothing.
+      // A variation selector is a mark on its character; a soft hyphen belongs to no character.
       if (last?.end === start && MARK.test(character)) last.end = at;
       continue;
     }

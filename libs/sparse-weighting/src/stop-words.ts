@@ -1,6 +1,6 @@
 /**
- * Words that say nothing by themselves, in languages for which there is no list that is short: particles, pronouns,
- * copulas, as the short English list has them. What asks (谁, どこ, 누구) and what denies by itself counts.
+ * Stop words of languages for which no short list exists: particles, pronouns and copulas, like the short English list.
+ * Question words (谁, どこ, 누구) and separate negations are not stop words.
  */
 const words = (list: string): readonly string[] => list.split(' ');
 

@@ -2,15 +2,15 @@ const encoder = new TextEncoder();
 const C1 = 0xcc9e2d51;
 const C2 = 0x1b873593;
 
-/** Ids remembered, by term: a corpus has the same terms again and again. */
+/** Cached ids by term, because a corpus repeats the same terms. */
 const MOST_REMEMBERED = 200_000;
 const LONGEST_REMEMBERED = 40;
 const ids = new Map<string, number>();
 
 /**
  * A term's id in sparse vectors, from 0 to 2^31: the absolute value of the 32-bit MurmurHash3 (Appleby, 2011) of its
- * UTF-8, as fastembed's BM25 and BM42 have it, so that vectors of both can lie in one collection. Different terms may
- * share an id; among a million that happens to few.
+ * UTF-8, as in fastembed's BM25 and BM42, so that one collection can hold vectors of both. Different terms may share an
+ * id; among a million, few do.
  */
 export function termId(term: string): number {
   const known = ids.get(term);

@@ -1,7 +1,7 @@
 import type { Analyzer } from './analysis.ts';
 import { termId } from './term-id.ts';
 
-/** Term ids → a word of the texts that has the term, as the analysis makes it: the first of them. */
+/** Term ids → the first analysed word in the texts with that term. */
 export function termNames(texts: Iterable<string>, analyzer: Analyzer): Map<number, string> {
   const names = new Map<number, string>();
   for (const text of texts) {

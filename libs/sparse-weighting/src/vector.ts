@@ -1,6 +1,6 @@
 import type { SparseVector } from '@embedmill/jobs';
 
-/** Weights by term id as a vector; those that are 0 are left out. */
+/** Weights by term id as a vector, without weights of 0. */
 export function sparseVector(weights: ReadonlyMap<number, number>): SparseVector {
   const ids = Uint32Array.from(weights.keys()).sort();
   const values = Float32Array.from(ids, (id) => weights.get(id) ?? 0);
@@ -11,7 +11,7 @@ export function sparseVector(weights: ReadonlyMap<number, number>): SparseVector
   };
 }
 
-/** The heaviest terms of a vector, `most` of them; of equal ones those with the lesser ids. */
+/** The `most` heaviest terms of a vector; the lower id wins a tie. */
 export function topTerms(vector: SparseVector, most: number): SparseVector {
   const { indices, values } = vector;
   if (indices.length <= most) return vector;

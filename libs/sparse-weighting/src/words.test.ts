@@ -83,7 +83,7 @@ describe('stems', () => {
 });
 
 describe('term ids', () => {
-  // MurmurHash3's published values, as signed numbers' absolute values.
+  // MurmurHash3's published values, as absolute values of signed numbers.
   test.each([
     ['', 0],
     ['test', Math.abs(0xba6bd213 | 0)],

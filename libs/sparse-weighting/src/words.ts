@@ -3,7 +3,7 @@ import { simplifiedHan } from './han-variants.ts';
 import { isNormalized, normalizedText } from './normalized-text.ts';
 import { STRETCH, stretchKinds } from './stretches.ts';
 
-/** A word of a text: folded, so that words that mean the same are equal, and where it stands (UTF-16 units). */
+/** A word of a text: folded, so that equivalent words are equal, and its position (UTF-16 units). */
 export interface Word {
   word: string;
   start: number;
@@ -15,7 +15,7 @@ export interface Term extends Word {
   term: string | undefined;
 }
 
-/** Runs of letters, digits and the marks on them: what stands between them is no part of any word. */
+/** Runs of letters, digits and their marks; nothing in between belongs to a word. */
 const RUN = /[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu;
 const LETTER = /[\p{L}\p{N}]/u;
 /** Scripts that are written without spaces between words. */
@@ -25,8 +25,8 @@ const UNSPACED =
 const segmenter = new Intl.Segmenter('und', { granularity: 'word' });
 
 /**
- * Calls `found` with each stretch of a text that has words, and whether it is of ASCII letters and digits alone. What
- * stands between them is in no word, so that each can be looked at by itself.
+ * Calls `found` with each stretch of a text that has words, and with whether it has only ASCII letters and digits.
+ * Nothing in between belongs to a word, so each stretch can be analysed separately.
  */
 export function eachStretch(
   text: string,
@@ -52,7 +52,7 @@ export function eachStretch(
   if (start !== -1) found(start, length, isAscii);
 }
 
-/** What a language does to letters beside what Unicode says. */
+/** A language's letter rules in addition to Unicode's. */
 export interface Spelling {
   turkish: boolean;
   /** Traditional Chinese characters count as simplified ones. */
@@ -60,9 +60,9 @@ export interface Spelling {
 }
 
 /**
- * The words of a stretch: its runs of letters and digits in NFKC, ignorable characters left out, with case folded as
- * `folded` says. Scripts without spaces are cut by Unicode's rules and dictionaries (UAX #29). Words that come from one
- * character, as of "½", share its place.
+ * The words of a stretch: its runs of letters and digits in NFKC, without ignorable characters, and case-folded by
+ * `folded`. Scripts without spaces are segmented by Unicode's rules and dictionaries (UAX #29). Words that come from
+ * one character, like those of "½", share its position.
  */
 export function wordsOfStretch(stretch: string, spelling: Spelling): Word[] {
   if (isNormalized(stretch)) return wordsOfNormalized(stretch, spelling);
@@ -83,7 +83,7 @@ function wordsOfNormalized(normalized: string, { turkish, simplifies }: Spelling
       continue;
     }
     for (const { segment, index: at, isWordLike } of segmenter.segment(run)) {
-      // Of a run, all are words: 々 is not like one where it stands alone, and is one behind another character.
+      // Every segment of a run is a word: 々 is not word-like on its own, but is part of a word after another character.
       if (isWordLike !== true && !LETTER.test(segment)) continue;
       const start = index + at;
       words.push({ word: folded(segment, turkish), start, end: start + segment.length });

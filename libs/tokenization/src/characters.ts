@@ -1,6 +1,6 @@
 /**
- * White space by UTF-16 unit, as tokenizers see it: Unicode's White_Space without U+0085 and U+FEFF, which BERT
- * deletes instead of splitting at.
+ * White space by UTF-16 unit, as tokenizers define it: Unicode's White_Space without U+0085 and U+FEFF, which BERT
+ * deletes instead of splitting there.
  */
 export function isSpace(unit: number): boolean {
   if (unit <= 0x20) return unit === 0x20 || (unit >= 0x09 && unit <= 0x0d);
@@ -33,7 +33,7 @@ function kindOf(character: string): Kind {
   return WORD.test(character) ? KIND.word : KIND.other;
 }
 
-/** Kinds of the characters of the basic plane, as they are asked for: a text asks millions of times. */
+/** The cached kinds of characters in the basic plane, because a text needs them millions of times. */
 const known = new Uint8Array(0x10000);
 
 function kindOfCodePoint(point: number): Kind {
@@ -46,18 +46,18 @@ function kindOfCodePoint(point: number): Kind {
 }
 
 /**
- * What begins no line, and so no chunk: what closes or ends what stands before it, and small Kana and marks of length and
- * repetition, as typesetters have it (UAX #14's classes CL, EX, IS and NS; JIS X 4051).
+ * Characters that must not begin a line, and so not a chunk: closing and ending punctuation, small Kana, and length and
+ * repetition marks, by the rules of typesetting (UAX #14's classes CL, EX, IS and NS; JIS X 4051).
  */
 const TRAILING =
   /[\p{Pe}\p{Pf}\p{Terminal_Punctuation}…‥·・ー～〜々〻ゝゞヽヾぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ％‰℃]/u;
-/** What ends none. */
+/** Characters that must not end one. */
 const OPENING = /[\p{Ps}\p{Pi}]/u;
 
 const PLACE = { unknown: 0, any: 1, trailing: 2, opening: 3 } as const;
 const places = new Uint8Array(0x10000);
 
-/** As `kindOfCodePoint`. No character beyond the basic plane is of these. */
+/** Like `kindOfCodePoint`. No character beyond the basic plane has these kinds. */
 function placeOf(point: number): number {
   const found = places[point] ?? PLACE.any;
   if (found !== PLACE.unknown) return found;
@@ -71,14 +71,14 @@ function placeOf(point: number): number {
   return place;
 }
 
-/** How far back white space is looked at for line ends. */
+/** How far back white space is searched for line ends. */
 const LOOK_BACK = 64;
 
-/** What stands before a position of a text, from the best place to end a chunk to the worst. */
+/** What precedes a position in a text, from the best to the worst place to end a chunk. */
 export const GAP = { paragraph: 5, line: 4, space: 3, spaceless: 2, punctuation: 1, none: 0 } as const;
 export type Gap = (typeof GAP)[keyof typeof GAP];
 
-/** How well a chunk could end right before `position` (0 < position < text.length), by the characters around it. */
+/** How suitable `position` is as the end of a chunk (0 < position < text.length), by the characters around it. */
 export function gapBefore(text: string, position: number): Gap {
   const unit = text.charCodeAt(position - 1);
   if (isSpace(unit)) {
@@ -104,7 +104,7 @@ export function gapBefore(text: string, position: number): Gap {
   return isInWord(previous) && isInWord(next) ? GAP.none : GAP.punctuation;
 }
 
-/** Whether a phrase begins at a position: behind white space, or a mark in a text that has none. */
+/** Whether a phrase begins at a position: after white space, or after punctuation in a text without spaces. */
 export function startsPhrase(text: string, position: number): boolean {
   const gap = gapBefore(text, position);
   return (
@@ -114,7 +114,7 @@ export function startsPhrase(text: string, position: number): boolean {
 
 export const isLowSurrogate = (unit: number): boolean => (unit & 0xfc00) === 0xdc00;
 
-/** The range without the white space at its ends. */
+/** The range without leading and trailing white space. */
 export function trimRange(text: string, start: number, end: number): { start: number; end: number } {
   while (start < end && isSpace(text.charCodeAt(start))) start += 1;
   while (end > start && isSpace(text.charCodeAt(end - 1))) end -= 1;

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { cutChunks } from './cut.ts';
 import type { CutLimits } from './cutting.ts';
 
-/** Each character is a token, as most are of Chinese. */
+/** Each character is one token, as for most Chinese characters. */
 const chunksOf = (text: string, limits: CutLimits): string[] => {
   const starts: number[] = [];
   for (const { index } of text.matchAll(/\S/gu)) starts.push(index);

@@ -272,7 +272,7 @@ test.each([
     };
     await cpuMs(10_000);
     const [short, long] = [await cpuMs(60_000), await cpuMs(600_000)];
-    // Ten times as long: a square would take a hundred times as long.
+    // Ten times as long; quadratic time would be a hundred times as long.
     expect(long).toBeLessThan(40 * Math.max(short, 5));
   },
 );

@@ -11,47 +11,47 @@ import type { Tokenizer } from './tokenizer.ts';
 export interface ChunkableDocument {
   text: string;
   title?: string | undefined;
-  /** Tables and code in it. */
+  /** Its tables and code. */
   blocks?: readonly Block[] | undefined;
 }
 
-/** What the model gets for one point: characters `start` to `end` (UTF-16 units) of the document's text. */
+/** The model's input for one point: characters `start` to `end` (UTF-16 units) of the document's text. */
 export interface Chunk {
   /** Start tokens, prefix, title, the chunk's own tokens, end tokens. */
   ids: Int32Array;
   start: number;
   end: number;
-  /** Those that it stands under, where the document's structure is known. */
+  /** The headings above it, if the document's structure is known. */
   headings?: readonly string[];
 }
 
 export interface ChunkedDocument {
-  /** At least one. A text that gives no token of its own has one chunk, without any of its own. */
+  /** At least one. A text without any tokens has one chunk without text tokens. */
   chunks: Chunk[];
-  /** What the document would take in one piece: special tokens, prefix, title and text, before anything was cut. */
+  /** The document's tokens if it were one chunk: special tokens, prefix, title and text, before truncation. */
   tokens: number;
-  /** Whether some of the title or the text is in no chunk; `message` says which. */
+  /** Whether part of the title or the text was left out; `message` says which. */
   truncated: boolean;
   message?: string;
-  /** Why the document cannot be encoded; it has no chunks then. */
+  /** Why the document cannot be encoded; it then has no chunks. */
   error?: EmbedmillError;
 }
 
-/** A title stands in front of every chunk, so it must not crowd out the text. */
+/** The limit of the title, which precedes every chunk and must not crowd out the text. */
 const MAX_TITLE_TOKENS = 64;
 const MIN_TEXT_TOKENS = 4;
 
-/** After so much work, some 10 ms, others get a turn of the event loop. */
+/** The work after which the event loop gets a turn, about 10 ms. */
 const TURN_TOKENS = 16_384;
 const TURN_CHUNKS = 256;
 
 /**
- * Documents → chunks of token ids, in the order given. Texts of up to one chunk are encoded many at a time, and
- * where each token stands is not even asked; longer ones are encoded in pieces, cut by `cutChunks`.
+ * Documents → chunks of token ids, in the given order. Texts that fit into one chunk are encoded in batches without
+ * token offsets; longer ones are encoded in pieces and cut by `cutChunks`.
  *
- * Mode `tokens` loses nothing of the text; mode `document` gives one chunk and says what did not fit. Chunks hold
- * min(`size`, the model's limit) tokens at most, all included. Throws `invalid_request` when that leaves no
- * room for text beside the model's prefix.
+ * Mode `tokens` keeps the whole text; mode `document` gives one chunk, and reports what did not fit. Chunks have at
+ * most min(`size`, the model's limit) tokens, including everything. Throws `invalid_request` if that leaves no room for
+ * text after the model's prefix.
  */
 export async function chunkDocuments(
   tokenizer: Tokenizer,
@@ -103,7 +103,7 @@ export async function chunkDocuments(
   return chunked;
 }
 
-/** One document that cannot be cut fails alone. */
+/** A document that cannot be cut fails alone. */
 function piecesOrError(tokenizer: Tokenizer, text: string): Piece[] | EmbedmillError {
   try {
     return tokenizer.piecesOf(text);
@@ -113,14 +113,14 @@ function piecesOrError(tokenizer: Tokenizer, text: string): Piece[] | EmbedmillE
   }
 }
 
-/** What stands in front of each of a document's chunks. */
+/** What precedes each of a document's chunks. */
 interface Head {
   ids: number[];
-  /** Tokens of the document's text that fit beside it. */
+  /** The text tokens that fit after it. */
   capacity: number;
-  /** Whether white space stands between it and the text. */
+  /** Whether white space separates it from the text. */
   spaced: boolean;
-  /** Tokens of the title that were left out. */
+  /** The number of title tokens that were left out. */
   cut: number;
 }
 const EMPTY: Head = { ids: [], capacity: 0, spaced: false, cut: 0 };
@@ -166,7 +166,9 @@ async function headsOf(
 
 const hasTitle = ({ title }: ChunkableDocument): boolean => title !== undefined && title.trim() !== '';
 
-/** Tokenizers that tell a word after a space from one at the start must see the space behind the head. */
+/**
+ * Some tokenizers distinguish a word after a space from one at the start, so they must see the space after the head.
+ */
 function joinedToHead(piece: Piece): Piece {
   return { text: ` ${piece.text}`, start: piece.start - 1 };
 }
@@ -185,7 +187,7 @@ function oneChunk(tokenizer: Tokenizer, text: string, encoding: PlainEncoding, h
 
 const titleMessage = ({ cut }: Head): string => `the title is too long; its last ${cut} tokens were dropped`;
 
-/** A document of several chunks, or that is cut: `add` its pieces' tokens in order, then `finish`. */
+/** A document with several chunks, or a truncated one: `add` its pieces' tokens in order, then `finish`. */
 class DocumentReading {
   readonly #tokenizer: Tokenizer;
   readonly #text: string;
@@ -251,7 +253,7 @@ class DocumentReading {
     return chunks;
   }
 
-  /** One past the last character that mode `document` embeds. */
+  /** The end of the text that mode `document` embeds. */
   #documentEnd(): number {
     const { capacity } = this.#head;
     if (this.#tokens <= capacity) return this.#text.length;

@@ -12,7 +12,7 @@ const BUNDLED = resolve(import.meta.dirname, '../../../models/all-MiniLM-L6-v2/t
 const chunksOf = (text: string, limits: CutLimits) =>
   Array.from(cutChunks(text, tokensOf(text), limits), ({ start, end }) => text.slice(start, end));
 
-/** What a text is made of, and how its parts are put together. */
+/** The parts of a text, and how they are joined. */
 const TEXTS: Record<string, { part: (random: Random) => string; join: string }> = {
   sentences: { part: sentence, join: ' ' },
   'sentences in lines that are wrapped': {
@@ -36,7 +36,7 @@ const TEXTS: Record<string, { part: (random: Random) => string; join: string }> 
   'sentences longer than a chunk': { part: (random) => `${words(random, 400).join(' ')}.`, join: ' ' },
 };
 
-/** How many chunks of the text after an edit were not in it before: sorted, of many edits at random places. */
+/** The number of new chunks after an edit, sorted, for many edits at random places. */
 function changesOf(
   parts: readonly string[],
   { part, join }: { part: (random: Random) => string; join: string },
@@ -59,10 +59,10 @@ describe('an edit changes few chunks', () => {
     for (const [limits, median, most] of [
       [{ capacity: 250, overlap: 0 }, 2, 4],
       [{ capacity: 250, overlap: 32 }, 2, 4],
-      // Two or three sentences to a chunk leave little to choose from.
+      // With two or three sentences per chunk, there is little choice.
       [{ capacity: 60, overlap: 8 }, 3, 8],
     ] as const) {
-      // A part that is longer than a chunk is several chunks by itself.
+      // A part longer than a chunk makes several chunks.
       const own = isLong ? Math.ceil(400 / (0.6 * limits.capacity)) : 0;
       const changed = changesOf(parts, { part, join }, limits, isLong ? 60 : 120, random);
       expect(share(changed, 0.5), JSON.stringify(limits)).toBeLessThanOrEqual(median + own);

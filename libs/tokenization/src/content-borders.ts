@@ -3,26 +3,26 @@ import { GAP, gapBefore, isSpace, startsPhrase } from './characters.ts';
 import { at, chunkLimit, type ChunkEnd, type Cutting } from './cutting.ts';
 
 /**
- * The part of a chunk's own room that it fills at least. Less makes borders find back to one another sooner after an
- * edit, more makes fewer chunks: at 0.4 chunks are seven tenths full on average.
+ * The minimum share of a chunk's room that it fills. A lower value makes borders realign sooner after an edit, a higher
+ * one makes fewer chunks: at 0.4, chunks are seven tenths full on average.
  */
 const LEAST_FILL = 0.4;
-/** Characters before a border that choose it. */
+/** The number of characters before a border that are hashed. */
 const CONTEXT = 64;
-/** Characters between the end of a sentence and the start of the next, at most: quotes, brackets, white space. */
+/** The maximum number of characters between two sentences: quotes, brackets, white space. */
 const LONGEST_GAP = 64;
 
 const sentences = new Intl.Segmenter('en', { granularity: 'sentence' });
 
 /**
- * Where the chunk from `from` ends, of which the tokens before `done` repeat the chunk before: content-defined chunking,
- * as in LBFS (Muthitacharoen et al., 2001) and FastCDC (Xia et al., 2016), over sentences instead of bytes.
+ * The end of the chunk that starts at `from`, whose tokens before `done` repeat the previous chunk: content-defined
+ * chunking, as in LBFS (Muthitacharoen et al., 2001) and FastCDC (Xia et al., 2016), over sentences instead of bytes.
  *
- * Of the places in the last six tenths of the room behind `done` it is the one whose text before it has the greatest
- * hash, among those of the best kind there is: ends of paragraphs, of sentences, other full stops, ends of lines, of
- * phrases in scripts without spaces, of words. What is hashed are the characters right before a place, so that two versions of a text, cut from different
- * starts, choose alike wherever both may choose, and from the first border that they share on have the same chunks: an
- * edit changes one or two of them.
+ * Candidates are the places in the last six tenths of the room after `done` that have the best available kind: ends of
+ * paragraphs, of sentences, other full stops, ends of lines, of phrases in scripts without spaces, of words. The one
+ * with the greatest hash wins. The hash covers the characters directly before a place, so two versions of a text, cut
+ * from different starts, make the same choice wherever both can, and have the same chunks from their first common
+ * border on: an edit changes one or two of them.
  */
 export function contentEnd(cutting: Cutting, from: number, done: number): ChunkEnd {
   const { starts, capacity, overlap } = cutting;
@@ -39,14 +39,14 @@ export function contentEnd(cutting: Cutting, from: number, done: number): ChunkE
     if (end === END.paragraph) paragraphs.push(token);
     else if (end === END.sentence) ends.push(token);
   }
-  // A full stop before a small letter ends no sentence, unless the whole text is of small letters.
+  // A full stop before a lower-case letter does not end a sentence, unless the whole text is in lower case.
   const good = chosen(cutting, paragraphs) ?? chosenSentence(cutting, ends) ?? chosen(cutting, ends);
   return good === undefined
     ? otherEnd(cutting, { from, done, least, limit, whole })
     : { to: good, insideWord: false };
 }
 
-/** Where a chunk ends for which there is no paragraph and no sentence: a line, a word, or a place inside of a word. */
+/** The end of a chunk without an end of a paragraph or a sentence: at a line, a word, or within a word. */
 function otherEnd(
   cutting: Cutting,
   { from, done, least, limit, whole }: Record<'from' | 'done' | 'least' | 'limit' | 'whole', number>,
@@ -65,13 +65,13 @@ function otherEnd(
   for (let token = limit + 1; token <= whole; token += 1) {
     if (gapBefore(text, at(starts, token)) >= GAP.spaceless) return { to: token, insideWord: false };
   }
-  // Several tokens can stand for one character, which is not parted.
+  // Several tokens can represent one character, which must not be split.
   const between = none.filter((token) => at(starts, token) !== at(starts, token - 1));
   const inside = chosen(cutting, punctuation) ?? chosen(cutting, between) ?? limit;
   return { to: inside, insideWord: true };
 }
 
-/** The token with the greatest hash before it; of equal ones the last. */
+/** The token with the greatest hash before it; the last one wins a tie. */
 function chosen({ text, starts }: Cutting, tokens: readonly number[]): number | undefined {
   let best: number | undefined;
   let most = -1;
@@ -84,7 +84,7 @@ function chosen({ text, starts }: Cutting, tokens: readonly number[]): number | 
   return best;
 }
 
-/** Of tokens that seem to start a sentence the one with the greatest hash that does. */
+/** Of the tokens that may start a sentence, the one with the greatest hash that really does. */
 function chosenSentence(cutting: Cutting, tokens: number[]): number | undefined {
   const { text, starts } = cutting;
   for (let left = tokens; left.length > 0;) {
@@ -95,7 +95,7 @@ function chosenSentence(cutting: Cutting, tokens: number[]): number | undefined 
   return undefined;
 }
 
-/** What ends right before a position: in a table a row, in code a line, or lines that belong together. */
+/** What ends directly before a position: in a table a row, in code a line or a group of lines. */
 function endIn({ text, blocks }: Cutting, position: number): (typeof END)[keyof typeof END] {
   const block = blockAround(blocks, position);
   if (block === undefined) return endBefore(text, position);
@@ -104,7 +104,7 @@ function endIn({ text, blocks }: Cutting, position: number): (typeof END)[keyof 
   return gap === GAP.line ? END.sentence : END.none;
 }
 
-/** The block that goes on at a position. */
+/** The block that continues at a position. */
 function blockAround(blocks: Cutting['blocks'] = [], position: number): Block | undefined {
   let [low, high] = [0, blocks.length];
   while (low < high) {
@@ -118,7 +118,7 @@ function blockAround(blocks: Cutting['blocks'] = [], position: number): Block | 
 
 export const END = { none: 0, sentence: 1, paragraph: 2 } as const;
 
-/** What seems to end right before a position, closing quotes and white space aside. */
+/** What appears to end directly before a position, ignoring closing quotes and white space. */
 export function endBefore(text: string, position: number): (typeof END)[keyof typeof END] {
   const first = Math.max(0, position - LONGEST_GAP);
   let before = position - 1;
@@ -139,11 +139,11 @@ export function endBefore(text: string, position: number): (typeof END)[keyof ty
 
 const MARK = { unknown: 0, other: 1, space: 2, closing: 3, terminal: 4 } as const;
 type Mark = (typeof MARK)[keyof typeof MARK];
-/** Beside ends of sentences those of the long clauses that Chinese has in their place; a true end is chosen before these. */
+/** Ends of sentences, and of the long clauses that Chinese uses instead; a real end of a sentence is preferred. */
 const TERMINAL = /[\p{Sentence_Terminal}；﹔…‥]/u;
 const CLOSING = /["'\p{Pe}\p{Pf}\p{Pi}]/u;
 
-/** Kinds of units, found out once each: a text asks millions of times. */
+/** The cached kinds of units, because a text needs them millions of times. */
 const marks = new Uint8Array(0x10000);
 
 function markOf(unit: number): Mark {
@@ -162,10 +162,13 @@ function markOf(unit: number): Mark {
   return mark;
 }
 
-/** By Unicode's rules (UAX #29); a line's end alone ends no sentence: texts come with their lines wrapped. */
+/**
+ * By Unicode's rules (UAX #29), except that a line's end alone does not end a sentence, because texts may have wrapped
+ * lines.
+ */
 function startsSentence(text: string, position: number): boolean {
   const unit = text.charCodeAt(position) | 0x20;
-  // Behind white space, letters of ASCII are the usual case, and the rules for them short.
+  // After white space, ASCII letters are the usual case, with simple rules.
   if (unit >= 0x61 && unit <= 0x7a && isSpace(text.charCodeAt(position - 1))) {
     return text.charCodeAt(position) !== unit || !followsFullStop(text, position);
   }
@@ -174,7 +177,7 @@ function startsSentence(text: string, position: number): boolean {
   return sentences.segment(near).containing(position - from)?.index === position - from;
 }
 
-/** Whether the sentence may go on in small letters: not behind "!" and "?". */
+/** Whether the sentence may continue in lower case: not after "!" and "?". */
 function followsFullStop(text: string, position: number): boolean {
   let before = position - 1;
   while (before > 0 && markOf(text.charCodeAt(before)) !== MARK.terminal) before -= 1;
@@ -183,7 +186,7 @@ function followsFullStop(text: string, position: number): boolean {
 /** Unicode's ATerm. */
 const FULL_STOPS = '.\u2024\ufe52\uff0e';
 
-/** A hash of the characters before a position, white space right before it aside, from 0 to 2^32 − 1. */
+/** A hash of the characters before a position, ignoring white space directly before it, from 0 to 2^32 − 1. */
 function hashBefore(text: string, position: number): number {
   let end = position;
   while (end > 0 && isSpace(text.charCodeAt(end - 1))) end -= 1;
@@ -191,7 +194,7 @@ function hashBefore(text: string, position: number): number {
   for (let n = Math.max(0, end - CONTEXT); n < end; n += 1) {
     hash = Math.imul(hash ^ text.charCodeAt(n), 0x01000193);
   }
-  // FNV's high bits follow its last characters: mixed as MurmurHash3 ends.
+  // FNV's high bits depend mostly on the last characters, so the hash is mixed with MurmurHash3's finaliser.
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return (hash ^ (hash >>> 16)) >>> 0;

@@ -5,7 +5,7 @@ import { maxCharacters, type CutLimits } from './cutting.ts';
 
 const cutChunks = (...given: Parameters<typeof cutOneByOne>) => [...cutOneByOne(...given)];
 
-/** A fake tokenizer, as simple as can be: a token for each run of letters, cut every `most`, and each other mark. */
+/** A minimal fake tokenizer: one token per run of up to `most` letters, and per other non-space character. */
 function tokensOf(text: string, most = 4): Int32Array {
   const starts: number[] = [];
   for (const match of text.matchAll(/[\p{L}\p{N}]+|[^\s\p{L}\p{N}]/gu)) {

@@ -2,7 +2,9 @@ import { GAP, gapBefore, startsPhrase, trimRange } from './characters.ts';
 import { contentEnd, END, endBefore } from './content-borders.ts';
 import { at, chunkLimit, type ChunkEnd, type CutLimits, type Cutting } from './cutting.ts';
 
-/** Tokens `from` to `to`, standing for characters `start` to `end` (UTF-16 units), white space trimmed. */
+/**
+ * Tokens `from` to `to`, which represent characters `start` to `end` (UTF-16 units) without surrounding white space.
+ */
 export interface Cut {
   from: number;
   to: number;
@@ -10,7 +12,7 @@ export interface Cut {
   end: number;
 }
 
-/** The sentence finder looks this far past a chunk's limit, to see whether the limit itself starts a sentence. */
+/** The sentence finder reads this far beyond a chunk's limit, to see whether the limit itself starts a sentence. */
 const LOOK_AHEAD = 64;
 
 const sentences = new Intl.Segmenter('en', { granularity: 'sentence' });
@@ -20,11 +22,11 @@ const sentences = new Intl.Segmenter('en', { granularity: 'sentence' });
  * decreasing.
  *
  * - Every character that is not white space is in a chunk; every chunk ends later than the one before.
- * - A chunk ends at the last paragraph (or sentence, as `boundary` asks) that ends in its second half, else at the
- *   last line, else at the last word; inside a word only where the word alone is longer than a chunk. With the boundary
- *   `content`, it is one of such ends that the text itself chooses: see `contentEnd`.
- * - A chunk starts at a word, never with a mark that closes or ends what stands before it, as ， and ）, where there is
- *   another place; it repeats `overlap` tokens at most, fewer where a word or a phrase would be cut.
+ * - A chunk ends at the last paragraph (or sentence, by `boundary`) that ends in its second half, else at the last
+ *   line, else at the last word; within a word only if the word alone is longer than a chunk. With the boundary
+ *   `content`, the text's content selects one of these ends: see `contentEnd`.
+ * - A chunk starts at a word, and if possible not with closing or ending punctuation such as ， and ）. It repeats at
+ *   most `overlap` tokens, fewer if a word or a phrase would be cut.
  */
 export function* cutChunks(text: string, starts: Int32Array, limits: CutLimits): Generator<Cut, undefined> {
   const count = starts.length;
@@ -40,7 +42,7 @@ export function* cutChunks(text: string, starts: Int32Array, limits: CutLimits):
       end = chunkEnd(cutting, from, done);
     }
     const cut = cutOf(text, starts, from, end.to);
-    // Some tokenizers give white space tokens of its own; a chunk of nothing else is none.
+    // Some tokenizers have tokens for white space; a chunk of only these is dropped.
     if (cut.start < cut.end) {
       isEmpty = false;
       yield cut;
@@ -52,7 +54,7 @@ export function* cutChunks(text: string, starts: Int32Array, limits: CutLimits):
   if (isEmpty) yield cutOf(text, starts, 0, count);
 }
 
-/** Where the chunk from `from` ends; later than token `done`, where the one before ended. */
+/** The end of the chunk that starts at `from`; after token `done`, where the previous chunk ended. */
 function chunkEnd(cutting: Cutting, from: number, done: number): ChunkEnd {
   const { text, starts, capacity, boundary } = cutting;
   if (boundary === undefined || boundary === 'content') return contentEnd(cutting, from, done);
@@ -88,7 +90,7 @@ function chunkEnd(cutting: Cutting, from: number, done: number): ChunkEnd {
 function sentenceStart({ text, starts }: Cutting, half: number, limit: number): number | undefined {
   const windowStart = at(starts, half - 1);
   const limitStart = at(starts, limit);
-  // A line's end alone ends no sentence: texts come with their lines wrapped.
+  // A line's end alone does not end a sentence, because texts may have wrapped lines.
   const window = text.slice(windowStart, limitStart + LOOK_AHEAD).replace(/[\r\n]/g, ' ');
   const found = sentences.segment(window).containing(limitStart - windowStart);
   if (found === undefined || found.index === 0) return undefined;
@@ -96,7 +98,7 @@ function sentenceStart({ text, starts }: Cutting, half: number, limit: number): 
   return token !== undefined && gapBefore(text, at(starts, token)) !== GAP.none ? token : undefined;
 }
 
-/** The last token in [half, limit] behind what ends a clause as 。 ends a sentence. */
+/** The last token in [half, limit] after punctuation that ends a clause, as 。 ends a sentence. */
 function clauseEnd({ text, starts }: Cutting, half: number, limit: number): number | undefined {
   for (let token = limit; token >= half; token -= 1) {
     const position = at(starts, token);
@@ -126,8 +128,8 @@ function firstFrom(starts: Int32Array, low: number, high: number, character: num
 }
 
 /**
- * Where the next chunk starts: `overlap` tokens back, or less, at a word, in scripts without spaces at a phrase; inside
- * only of one that is being cut.
+ * The start of the next chunk: at most `overlap` tokens back, at a word, or at a phrase in scripts without spaces;
+ * within one only if it is being cut anyway.
  */
 function overlapStart({ text, starts }: Cutting, from: number, to: number, overlap: number): number {
   const target = Math.max(to - overlap, from + 1);

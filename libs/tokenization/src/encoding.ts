@@ -1,14 +1,14 @@
 import type { Encoding } from 'tokenizers';
 
-/** The tokens of a text, or of a stretch of one, without special tokens. */
+/** The tokens of a text, or of part of one, without special tokens. */
 export interface PlainEncoding {
   readonly length: number;
   ids(): ArrayLike<number>;
-  /** Per token its first character and one past its last, one pair after another, in UTF-16 units. */
+  /** For each token its first character and one past its last, as consecutive pairs, in UTF-16 units. */
   offsets(): ArrayLike<number>;
 }
 
-/** Tokens of many texts, one after another; grows. */
+/** The tokens of many texts, concatenated; grows as needed. */
 export class TokenColumns {
   length = 0;
   ids: Int32Array;
@@ -19,7 +19,7 @@ export class TokenColumns {
     this.offsets = new Int32Array(2 * capacity);
   }
 
-  /** Makes room for so many tokens more. */
+  /** Makes room for this many more tokens. */
   reserve(count: number): void {
     const needed = this.length + count;
     if (needed <= this.ids.length) return;
@@ -39,7 +39,7 @@ export class TokenColumns {
     this.length += 1;
   }
 
-  /** Appends a slice of others, `shift` characters later. */
+  /** Appends a slice of another encoding, shifted by `shift` characters. */
   append({ tokens, from, length }: TokenSlice, shift: number): void {
     this.reserve(length);
     for (let n = 0; n < length; n += 1) {
@@ -77,7 +77,7 @@ export class TokenSlice implements PlainEncoding {
   }
 }
 
-/** What the native tokenizer gave for a text. It counts code points. */
+/** The native tokenizer's result for a text, with offsets in code points. */
 export function nativeEncoding(encoding: Encoding, text: string): PlainEncoding {
   return {
     length: encoding.getLength(),
@@ -96,7 +96,7 @@ export function nativeEncoding(encoding: Encoding, text: string): PlainEncoding 
   };
 }
 
-/** Index in UTF-16 units of each code point, and of the text's end. */
+/** The index of each code point, and of the text's end, in UTF-16 units. */
 function unitOfCodePoint(text: string): Int32Array {
   const units = new Int32Array(text.length + 1);
   let point = 0;

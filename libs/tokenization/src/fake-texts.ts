@@ -1,7 +1,7 @@
-/** Texts that nobody wrote, for tests and measurements of chunks. */
+/** Generated texts, for tests and benchmarks of chunking. */
 export type Random = (bound: number) => number;
 
-/** Whole numbers below `bound` that look random, the same for the same seed (xorshift32, Marsaglia 2003). */
+/** Pseudo-random integers below `bound`, reproducible by seed (xorshift32, Marsaglia 2003). */
 export function randomNumbers(seed: number): Random {
   let state = seed;
   return (bound) => {
@@ -26,11 +26,11 @@ export const words = (random: Random, count: number): string[] =>
 export const sentence = (random: Random): string =>
   `The ${words(random, 3 + random(14) + random(14)).join(' ')}.`;
 
-/** Tokens of a text as simple as can be: where its words and its marks start. */
+/** A minimal tokenizer: the starts of words and punctuation. */
 export const tokensOf = (text: string): Int32Array =>
   Int32Array.from(Array.from(text.matchAll(/[\p{L}\p{N}]+|[^\s\p{L}\p{N}]/gu), ({ index }) => index));
 
-/** Parts of a text, each time with another one put in, taken out or changed at a random place. */
+/** Variants of a text's parts, each with one part inserted, removed or changed at a random place. */
 export function editsOf(
   parts: readonly string[],
   count: number,

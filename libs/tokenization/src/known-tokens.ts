@@ -1,10 +1,10 @@
 import type { Tokenizer as NativeTokenizer } from 'tokenizers';
 import type { TokenizerJson } from './word-rules.ts';
 
-/** What marks a word's beginning, and is a token by itself before a character that the vocabulary lacks. */
+/** The marker of a word's beginning, which is a separate token before a character that the vocabulary lacks. */
 const MARKS = ['▁', 'Ġ'];
 
-/** Tokens that stand for nothing a text says: that of unknown characters, and bare marks of a word's beginning. */
+/** Tokens without meaning: the unknown token, and bare markers of a word's beginning. */
 export function blankTokens(json: TokenizerJson, native: NativeTokenizer): ReadonlySet<number> {
   const { unk_token: unknown, unk_id: unknownId } = json.model ?? {};
   const named = [unknown, ...MARKS].map((token) =>
@@ -13,7 +13,7 @@ export function blankTokens(json: TokenizerJson, native: NativeTokenizer): Reado
   return new Set([...named, unknownId].filter((id) => typeof id === 'number'));
 }
 
-/** How many of the prefix's tokens stand at the beginning of `ids`, from `start` on. */
+/** How many of the prefix's tokens `ids` begins with, from `start` on. */
 export function prefixLength(ids: ArrayLike<number>, start: number, prefix: readonly number[]): number {
   let length = 0;
   while (length < prefix.length && ids[start + length] === prefix[length]) length += 1;

@@ -3,28 +3,28 @@ import { TokenColumns, type PlainEncoding, type TokenSlice } from './encoding.ts
 import { pagesOf, wordsOfPage } from './word-pages.ts';
 import type { WordRules } from './word-rules.ts';
 
-/** What a character does to the word around it; found by asking the tokenizer. */
+/** What a character does to the word around it, as found by querying the tokenizer. */
 const EFFECT = { unknown: 0, kept: 1, dropped: 2, separate: 3 } as const;
 type Effect = (typeof EFFECT)[keyof typeof EFFECT];
 
-/** Parts of a word that are asked for at a time. */
+/** The number of a word's parts per call. */
 const PARTS = 4096;
-/** After so many characters others get a turn of the event loop. */
+/** The number of characters after which the event loop gets a turn. */
 const TURN_CHARACTERS = 1 << 18;
 
-/** A part of a long word: what the tokenizer sees of it, and where each of its UTF-16 units and its end stand. */
+/** A part of a long word: the text for the tokenizer, and the positions of its UTF-16 units and of its end. */
 interface Part {
-  /** Undefined where it has more characters than the tokenizer looks at. */
+  /** Undefined if it has more characters than the tokenizer reads. */
   text: string | undefined;
   places: number[];
   end: number;
 }
 
 /**
- * Tokens of what `WordRules` take for one word and is long: letters without end, or a text of a script whose spaces and
- * punctuation the rules do not know. The native tokenizer never gets it as a whole, which would take 100 times its size
- * in memory: it is asked what each character does in a word, the word is cut at those that stand by themselves, and a
- * part of more characters than WordPiece looks at is one unknown token. Used by `Words`.
+ * Tokenizes long words in the sense of `WordRules`: endless letters, or text in a script whose spaces and punctuation
+ * the rules do not know. The native tokenizer never gets such a word as a whole, which would take 100 times its size in
+ * memory. Instead it is queried for the effect of each character in a word; the word is cut at characters that are
+ * separate words, and a part with more characters than WordPiece reads is one unknown token. Used by `Words`.
  */
 export class LongWords {
   readonly #rules: WordRules;
@@ -45,7 +45,7 @@ export class LongWords {
     this.#added = contents.length === 0 ? undefined : new RegExp(contents.join('|'), 'g');
   }
 
-  /** The encoding of a word without white space, as the native tokenizer would give it. */
+  /** The encoding of a word without white space, equal to the native tokenizer's. */
   async encode(word: string): Promise<TokenSlice> {
     const tokens = new TokenColumns(256);
     let parts: Part[] = [];
@@ -114,7 +114,7 @@ export class LongWords {
     if (count > 0) yield taken();
   }
 
-  /** Finds out what characters do that were not met before: "a", the character and "a" again, as a word. */
+  /** Determines the effect of new characters by tokenizing "a", the character and "a" again, as one word. */
   async #learn(text: string): Promise<void> {
     const met = new Set<string>();
     for (const character of text) {

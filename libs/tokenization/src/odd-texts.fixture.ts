@@ -9,7 +9,7 @@ export const plain = (encoding: PlainEncoding) => ({
   offsets: Array.from(encoding.offsets()),
 });
 
-/** What the native tokenizer says itself, with its code points counted in UTF-16 units. */
+/** The native tokenizer's own result, with code points converted to UTF-16 units. */
 export async function expected(native: NativeTokenizer, texts: string[]) {
   const encodings = await native.encodeBatch(texts, { addSpecialTokens: false });
   return encodings.map((encoding, n) => {
@@ -87,7 +87,7 @@ const part = fc.oneof(
   fc.constant(' '),
 );
 const assembled = fc.array(part, { maxLength: 60 }).map((parts) => parts.join(''));
-/** Texts in which much comes together that tokenizers treat in some way of their own. */
+/** Texts that combine many characters with special treatment in tokenizers. */
 export const oddTexts = fc.array(fc.oneof({ weight: 4, arbitrary: assembled }, points, units), {
   minLength: 1,
   maxLength: 4,

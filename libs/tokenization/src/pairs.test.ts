@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** The same vocabulary with another frame around its texts. */
+/** The same vocabulary with other special tokens around its texts. */
 async function framed(postProcessor: unknown): Promise<string> {
   const json = JSON.parse(readFileSync(BUNDLED, 'utf8')) as Record<string, unknown>;
   const path = join(folder, 'framed.json');
@@ -78,10 +78,10 @@ test('whatever the lengths, pairs are those of Hugging Face, cut as they are the
     fc.asyncProperty(
       words,
       fc.array(words, { maxLength: 4 }),
-      // Odd, so that the room is even: of an odd one, who gets the odd token depends on more there.
+      // Odd, so that the room is even; with an odd room, other rules there decide which part gets the odd token.
       fc.integer({ min: 4, max: 24 }).map((half) => 2 * half + 1),
       async (query, texts, most) => {
-        // Its truncation is longest_first where nothing is said.
+        // Its truncation is longest_first by default.
         native.setTruncation(most);
         const pairs = await bert.encodePairs(query, texts, most);
         expect(pairs).toHaveLength(texts.length);

@@ -1,17 +1,17 @@
 import type { Tokenizer as NativeTokenizer } from 'tokenizers';
 
-/** What stands around the two parts of a pair. */
+/** The special tokens around the two parts of a pair. */
 export interface PairFrame {
   readonly start: readonly number[];
   readonly between: readonly number[];
   readonly end: readonly number[];
-  /** How many of the tokens between are of type 0, as the first part is. */
+  /** How many of the tokens in between have type 0, like the first part. */
   readonly betweenOfFirst: number;
-  /** Whether the second part is of type 1; RoBERTa's kin have one type only. */
+  /** Whether the second part has type 1; RoBERTa and its relatives have only one type. */
   readonly hasTypes: boolean;
 }
 
-/** A part's first tokens, as many as may be needed, and how many it has. */
+/** A part's first tokens, as many as may be needed, and its total number of tokens. */
 export interface Part {
   readonly kept: readonly number[];
   readonly length: number;
@@ -20,16 +20,16 @@ export interface Part {
 /** Two texts in one sequence, as cross-encoders read them. */
 export interface EncodedPair {
   ids: Int32Array;
-  /** How many of `ids` are of token type 0; the others are of type 1. */
+  /** How many of `ids` have token type 0; the others have type 1. */
   firstPart: number;
-  /** How many tokens the whole pair has, special tokens and prefixes included, before it was cut. */
+  /** The pair's number of tokens before truncation, including special tokens and prefixes. */
   tokens: number;
   truncated: boolean;
-  /** Whether the model knows no token of the second part. */
+  /** Whether all tokens of the second part are unknown to the model. */
   unknown: boolean;
 }
 
-/** What a tokenizer's own template for pairs puts around their parts, found by asking it. */
+/** The special tokens of a tokenizer's pair template, found by querying it. */
 export async function pairFrameOf(native: NativeTokenizer): Promise<PairFrame> {
   const probe = await native.encode('a', 'a', { addSpecialTokens: true });
   const ids = probe.getIds();
@@ -50,9 +50,9 @@ export const specialTokensOf = ({ start, between, end }: PairFrame): number =>
   start.length + between.length + end.length;
 
 /**
- * A pair whose parts have `room` tokens at most. Where they have more, the longer part loses its end until they fit
- * or are of one length, then both do: as Hugging Face's `longest_first`, with which cross-encoders are trained. So
- * a query of less than half the room is always read whole.
+ * Truncates a pair's parts to `room` tokens in total. The longer part is truncated at its end until both fit or have
+ * the same length, then both are: like Hugging Face's `longest_first`, with which cross-encoders are trained. So a
+ * query of less than half the room is always read whole.
  */
 export function framePair(
   frame: PairFrame,

@@ -3,12 +3,12 @@ import { isSpace } from './characters.ts';
 import type { PieceRules } from './pieces.ts';
 import { UNIT, type AddedToken, type WordRules } from './word-rules.ts';
 
-/** What a native tokenizer takes some 100 MB for, for a moment. */
+/** A text length for which a native tokenizer temporarily takes about 100 MB. */
 const MOST_UNCUT = 1 << 20;
 
 /**
- * Where words are independent of one another: before white space, and beside characters that are words by themselves,
- * as ASCII punctuation and Chinese are, unless an added token could reach over the cut.
+ * The rules if words are independent of one another: cuts before white space, and next to characters that are separate
+ * words, like ASCII punctuation and Chinese, unless an added token could span the cut.
  */
 export function wordPieceRules({ units, added, canSplitLongWords }: WordRules): PieceRules {
   const longest = added.reduce((most, { length }) => Math.max(most, length), 0);
@@ -35,8 +35,8 @@ const LETTERS = ['a', 'é', '中', 'я'];
 const OTHERS = ['1', '.', ',', ')', '。', '!'];
 
 /**
- * Of any other tokenizer: before white space, where it is seen by trying that this changes no token; only behind
- * letters where it does behind other characters, as with tokenizers that join line ends to punctuation.
+ * The rules for any other tokenizer: cuts before white space, if trials show that this changes no token; only after
+ * letters if it changes tokens after other characters, as with tokenizers that join line ends to punctuation.
  */
 export async function nativePieceRules(
   native: NativeTokenizer,
@@ -44,7 +44,7 @@ export async function nativePieceRules(
 ): Promise<PieceRules> {
   const afterLetters = await safeSpaces(native, LETTERS);
   const afterOthers = await safeSpaces(native, OTHERS);
-  // An added token that takes the space beside it, or has one, must not come apart from it.
+  // An added token that includes or absorbs an adjacent space must not be separated from it.
   const reaching = added
     .filter(
       ({ content, lstrip, rstrip, single_word }) => lstrip || rstrip || single_word || /\s/.test(content),
@@ -69,10 +69,10 @@ export async function nativePieceRules(
 }
 
 const LETTER = /\p{L}/u;
-/** Not what a normalizer may take for a space: fillers, blanks, and the character that SentencePiece has for one. */
+/** Excludes characters that a normalizer may convert to a space: fillers, blanks, and SentencePiece's space marker. */
 const VISIBLE = /[[\p{L}\p{N}\p{P}\p{S}]--[\p{Default_Ignorable_Code_Point}\u2581\u2800]]/v;
 
-/** White space before which a text can be cut behind each of some characters: its first units. */
+/** The first units of white space before which a text can be cut, after each of some characters. */
 async function safeSpaces(native: NativeTokenizer, characters: readonly string[]): Promise<Set<number>> {
   const encoded = async (texts: string[]): Promise<number[][]> =>
     (await native.encodeBatch(texts, { addSpecialTokens: false })).map((encoding) => encoding.getIds());

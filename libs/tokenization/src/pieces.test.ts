@@ -29,7 +29,7 @@ const added = (content: string, changes: object = {}) => ({
   ...changes,
 });
 const alphabet = byteLevelAlphabet();
-/** Bytes, some merged, with line ends joined to the punctuation before them, as the models of OpenAI's kind have it. */
+/** Byte-level BPE with some merges, which joins line ends to the punctuation before them, like OpenAI's models. */
 const joiningLines = {
   version: '1.0',
   added_tokens: [{ ...added('<two words>'), id: 400 }],
@@ -79,7 +79,7 @@ const KINDS: [name: string, json: () => object, needs?: string][] = [
   ['Unigram of multilingual-e5-small', () => JSON.parse(readFileSync(UNIGRAM, 'utf8')) as object, UNIGRAM],
 ];
 
-/** Texts of all that can stand at a cut: long words, no spaces, marks, controls, emoji, several scripts. */
+/** Texts with everything that can occur at a cut: long words, no spaces, marks, controls, emoji, several scripts. */
 const fragments = fc.oneof(
   {
     weight: 4,

@@ -1,27 +1,27 @@
 import { EmbedmillError } from '@embedmill/jobs';
 
-/** A stretch of a text that is encoded by itself. */
+/** A piece of a text that is encoded separately. */
 export interface Piece {
   text: string;
-  /** Where it starts in the whole text, in UTF-16 units. */
+  /** Its start in the whole text, in UTF-16 units. */
   start: number;
 }
 
 /** Where a tokenizer's texts may be cut, so that the pieces' tokens are those of the whole. */
 export interface PieceRules {
-  /** Whether it may be before `position` (0 < position < text.length). */
+  /** Whether the text may be cut before `position` (0 < position < text.length). */
   cutsBefore: (text: string, position: number) => boolean;
-  /** UTF-16 units without a cut that can be encoded at most; what is longer is refused. */
+  /** The maximum number of UTF-16 units without a possible cut; longer texts are refused. */
   mostUncut: number;
 }
 
-/** A piece of English has some 7,000 tokens: a few ms to encode, and as many to read back. */
+/** An English piece has about 7,000 tokens, which take a few ms to encode, and as long to read back. */
 export const PIECE_CHARACTERS = 32_768;
 
 /**
- * Cuts a text into pieces so that a long one is encoded on all cores, in bounded memory, without blocking the
- * event loop. Pieces have the tokens that the whole text has: where `rules` allow no cut for `limit` characters, a
- * piece goes on until they do. Throws `word_too_long` where that is further than can be encoded.
+ * Cuts a text into pieces so that a long one is encoded on all cores, in bounded memory, without blocking the event
+ * loop. The pieces have the same tokens as the whole text: if `rules` allow no cut for `limit` characters, a piece
+ * continues until they do. Throws `word_too_long` if it would become too long to encode.
  */
 export function piecesOf(text: string, rules: PieceRules, limit = PIECE_CHARACTERS): Piece[] {
   const pieces: Piece[] = [];

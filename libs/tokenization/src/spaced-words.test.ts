@@ -15,7 +15,7 @@ const GZIPPED = readFileSync(`${MODELS}/multilingual-e5-small-int8/tokenizer.jso
 const BUNDLED = JSON.parse(gunzipSync(GZIPPED).toString()) as TokenizerJson & { added_tokens: object[] };
 
 const METASPACE = { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always', split: true };
-/** XLM-R's tokenizer as it is bundled, and as others write it down. */
+/** XLM-R's bundled tokenizer, and equivalent files by others. */
 const KINDS: Record<string, object> = {
   bundled: BUNDLED,
   'whose spaces are dropped': {
@@ -24,7 +24,7 @@ const KINDS: Record<string, object> = {
   },
 };
 
-/** Where words say what comes of the words before them. */
+/** Words that show the effect of the preceding words. */
 const ODD_WORDS = [
   'a\u200b',
   '\u200b',
@@ -95,7 +95,7 @@ describe.each(Object.entries(KINDS))('a tokenizer %s', { timeout: 120_000 }, (_n
       (unit: string) => ` ${unit}\u0301b`,
     ];
     for (let from = 0; from < all.length; from += 4096) {
-      // Of the units that each stand for a great many of their kind, some: ideographs, syllables, and halves of pairs.
+      // A sample of large groups of similar units: ideographs, syllables, and halves of surrogate pairs.
       const given = all.slice(from, from + 4096).filter((unit, n) => !isOneOfMany(unit) || n % 64 === 0);
       const some = given.flatMap((unit) => shapes.map((shape) => shape(unit)));
       const found = await subject.encode(some);

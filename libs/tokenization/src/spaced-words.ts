@@ -3,26 +3,29 @@ import { HASH_START, WordCache, hashed } from './word-cache.ts';
 import { filled, readTexts, slices } from './word-pages.ts';
 import { keepsTokens, type AddedToken, type TokenizerJson } from './word-rules.ts';
 
-/** White space that every such normalizer makes a space, each by itself. Not "\r", which is one with "\n". */
+/**
+ * White space characters that every such normalizer converts to a space one by one. Not "\r", which is joined with
+ * "\n".
+ */
 const SEPARATORS = ' \t\n\u00a0\u3000';
-/** What SentencePiece puts in the place of a space, and so in front of every word. */
+/** SentencePiece's replacement for a space, which precedes every word. */
 const MARK = '\u2581';
 
-/** The native tokenizer's places are shifted behind what it drops at a text's beginning. */
+/** The native tokenizer's offsets are shifted if it drops characters at a text's beginning. */
 const DROPPED_FIRST = new RegExp(`^[${SEPARATORS}]?(?![${SEPARATORS}])\\p{C}`, 'u');
 
 const graphemes = new Intl.Segmenter('und', { granularity: 'grapheme' });
 
-/** What `SpacedWords` must know of a tokenizer. */
+/** The facts about a tokenizer that `SpacedWords` needs. */
 export interface SpacedWordRules {
-  /** Added tokens, which cut a text before anything else does: one with any of them is left whole. */
+  /** Added tokens, which split a text before anything else; a text with any of them is not cut into words. */
   readonly added: readonly string[];
 }
 
 /**
- * The rules for a Unigram tokenizer whose words are independent of one another, as XLM-R's are, and undefined for any
- * other. Unigram sees one word at a time, where the pre-tokenizer cuts before each space; and how many spaces there are
- * makes no difference, where the normalizer makes one of them or the pre-tokenizer drops them.
+ * The rules for a Unigram tokenizer with independent words, like XLM-R's; undefined for any other. Unigram processes
+ * one word at a time if the pre-tokenizer splits before each space; the number of spaces does not matter if the
+ * normalizer collapses them or the pre-tokenizer drops them.
  */
 export function spacedWordRules(json: TokenizerJson): SpacedWordRules | undefined {
   const { normalizer, pre_tokenizer: preTokenizer, model, post_processor: postProcessor } = json;
@@ -42,22 +45,22 @@ export function spacedWordRules(json: TokenizerJson): SpacedWordRules | undefine
   if (!dropsSpaces && (last === undefined || !joinsSpaces(last))) return undefined;
 
   const added = (json.added_tokens ?? []).filter(({ content }) => content !== '');
-  // One that is looked for in the normalized text could come of other characters.
+  // A token searched for in the normalized text could result from other characters.
   return added.some(({ normalized }: AddedToken) => normalized)
     ? undefined
     : { added: added.map(({ content }) => content) };
 }
 
 /**
- * Texts → tokens word by word, where `SpacedWordRules` say so: the native tokenizer is asked once what a word's tokens
- * are, and the cache remembers. Its caller is `Tokenizer`, which has one of its own.
+ * Texts → tokens word by word, if `SpacedWordRules` allow it: the native tokenizer is called once for each word, and
+ * the cache keeps the result. Used by `Tokenizer`, which has its own instance.
  *
- * A word here is what stands between two separators, with the one before it: as a text of its own it has the tokens,
- * and the places, that it has in any text. White space at a text's end is a word of nothing but its last separator.
- * Not so of words that become nothing or end in a space when they are normalized, that begin with a control character,
- * or whose last character joins the space behind it: a text with one of these, which are rare, is encoded as a whole.
+ * A word here is the text between two separators, including the one before it: on its own, it has the same tokens and
+ * offsets as in any text. White space at a text's end is a word that consists only of its last separator. Exceptions
+ * are words that normalize to nothing or to a text ending in a space, that begin with a control character, or whose
+ * last character joins the space after it. A text with one of these rare words is encoded as a whole.
  *
- * Texts are read without `await`, as in `Words`, so that calls may overlap.
+ * Texts are processed without `await`, as in `Words`, so calls may overlap.
  */
 export class SpacedWords {
   readonly #added: readonly string[];
@@ -66,7 +69,7 @@ export class SpacedWords {
   readonly #cache: WordCache;
   readonly #isSeparator = new Uint8Array(0x10000);
 
-  /** `mark` is the id of a bare "▁", where the vocabulary has one. */
+  /** `mark` is the id of a bare "▁", if the vocabulary has one. */
   constructor(
     rules: SpacedWordRules,
     mark: number | undefined,
@@ -85,7 +88,7 @@ export class SpacedWords {
     return !this.#added.some((content) => text.includes(content));
   }
 
-  /** The encodings of texts that it can encode, in the order given, as the native tokenizer would give them. */
+  /** The encodings of texts that it can encode, in the given order, equal to the native tokenizer's. */
   async encode(texts: readonly string[]): Promise<PlainEncoding[]> {
     const { tokens, unknown, ends } = readTexts(texts, this.#read.bind(this));
     if (unknown.size === 0) return slices(tokens, ends);
@@ -126,7 +129,7 @@ export class SpacedWords {
     return graphemes.segment(`${word} `).containing(word.length)?.index !== word.length;
   }
 
-  /** The encodings, those of texts with odd words by the native tokenizer as a whole. */
+  /** The encodings; texts with exceptional words are encoded as a whole by the native tokenizer. */
   async #withWholes(
     texts: readonly string[],
     encodings: PlainEncoding[],

@@ -30,7 +30,7 @@ async function chunked(
 
 const idsOf = async (text: string) => [...((await minilm.encode([text], 'document'))[0]?.ids ?? [])];
 
-/** A text with sections, each of so many sentences. */
+/** A text with sections, each with this many sentences. */
 function sectioned(...sections: [headings: string[], sentences: number][]) {
   let text = '';
   const places: { start: number; headings: string[] }[] = [];

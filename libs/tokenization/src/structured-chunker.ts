@@ -6,10 +6,10 @@ export interface StructuredDocument extends ChunkableDocument {
   structure?: DocumentStructure | undefined;
 }
 
-/** A section with so little beside its heading is no chunk by itself: it goes with the one that follows. */
+/** A section with less text than this after its heading is not a separate chunk: it is joined with the next one. */
 const LEAST_CHARACTERS = 40;
 
-/** A stretch of a document that is cut by itself. */
+/** A part of a document that is cut separately. */
 interface Part {
   start: number;
   text: string;
@@ -18,9 +18,9 @@ interface Part {
 }
 
 /**
- * As `chunkDocuments`, of documents whose structure may be known: no chunk lies in two sections, one that ends in a table
- * or in code ends with a line of it, and the headings that a chunk stands under are in front of it as the title is, unless
- * `chunking` says otherwise. Each section is cut by itself, so an edit moves no border of another.
+ * Like `chunkDocuments`, for documents with a known structure: no chunk spans two sections, a chunk that ends in a
+ * table or in code ends with a line of it, and the headings above a chunk precede it like the title, unless `chunking`
+ * disables that. Each section is cut separately, so an edit moves no border in another section.
  */
 export async function chunkStructured(
   tokenizer: Tokenizer,
@@ -48,7 +48,7 @@ function withPlaces(part: Part, chunked: ChunkedDocument | undefined): ChunkedDo
     const place = { ids, start: start + offset, end: end + offset };
     return headings.length === 0 ? place : { ...place, headings };
   });
-  // Headings that do not fit are left out: they are in the text as well.
+  // Headings that do not fit are left out; they are also in the text.
   const { tokens, error } = chunked;
   return [{ chunks, tokens, truncated: false, ...(error !== undefined && { error }) }];
 }
@@ -62,7 +62,7 @@ function joined(parts: readonly ChunkedDocument[]): ChunkedDocument {
   return { chunks: parts.flatMap(({ chunks }) => chunks), tokens, truncated: false };
 }
 
-/** The stretches that a document is cut in: one, where nothing is known of its sections. */
+/** The separately cut parts of a document: only one if its sections are unknown. */
 function partsOf({ text, structure }: StructuredDocument, { mode }: Chunking): Part[] {
   const { sections = [], blocks } = structure ?? {};
   if (mode === 'document' || sections.length === 0)

@@ -2,14 +2,14 @@ import type { TextToken } from '@embedmill/jobs';
 import { isSpace } from './characters.ts';
 import type { Piece } from './pieces.ts';
 
-/** Of a token that stands for no character of the text: special tokens and prefix. */
+/** The range of a token that represents no character of the text: special tokens and the prefix. */
 export const OUTSIDE = -1;
 
 /**
- * Which characters of the whole text each of a piece's tokens stands for: first and one past the last, one pair after
- * another, in UTF-16 units. White space at a token's start is left out (some tokenizers count the space before a word
- * to the word), so that a token of nothing else has an empty range. `offsets` are those of the piece's encoding.
- * Where the piece starts before the text, with a prefix, the prefix's tokens have `OUTSIDE`.
+ * The characters of the whole text that each of a piece's tokens represents: first and one past the last, as
+ * consecutive pairs, in UTF-16 units. Leading white space is excluded (some tokenizers include the space before a
+ * word), so a token of only white space has an empty range. `offsets` are those of the piece's encoding. If the piece
+ * starts before the text, with a prefix, the prefix's tokens have `OUTSIDE`.
  */
 export function tokenRanges({ text, start }: Piece, offsets: ArrayLike<number>): Int32Array {
   const ranges = new Int32Array(offsets.length);
@@ -24,10 +24,10 @@ export function tokenRanges({ text, start }: Piece, offsets: ArrayLike<number>):
   return ranges;
 }
 
-/** Tokens of a text with what they stand for and where, in bytes (UTF-8); `ranges` are as `tokenRanges` gives them. */
+/** The tokens of a text with their text and position in bytes (UTF-8); `ranges` are from `tokenRanges`. */
 export function placedTokens(text: string, ids: readonly number[], ranges: readonly number[]): TextToken[] {
   let [at, bytes] = [0, 0];
-  // Places grow from token to token, but for the odd one, so that a text is measured once.
+  // Positions nearly always increase from token to token, so the text is measured only once.
   const bytesTo = (place: number): number => {
     if (place < at) [at, bytes] = [0, 0];
     bytes += Buffer.byteLength(text.slice(at, place));

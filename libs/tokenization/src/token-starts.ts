@@ -2,9 +2,8 @@ import { isSpace } from './characters.ts';
 import type { Piece } from './pieces.ts';
 
 /**
- * First characters of a piece's tokens in the whole text, in UTF-16 units, never decreasing. `offsets` are those of
- * its encoding; some tokenizers count the space before a word to the word. `floor` is the last start of the piece
- * before.
+ * The first characters of a piece's tokens in the whole text, in UTF-16 units, never decreasing. `offsets` are those of
+ * its encoding; some tokenizers include the space before a word. `floor` is the last start of the previous piece.
  */
 export function tokenStarts(piece: Piece, offsets: ArrayLike<number>, floor: number): Int32Array {
   const starts = new Int32Array(offsets.length >> 1);

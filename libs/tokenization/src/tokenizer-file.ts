@@ -7,19 +7,19 @@ import { blankTokens } from './known-tokens.ts';
 import { spacedWordRules, type SpacedWordRules } from './spaced-words.ts';
 import { wordRules, type AddedToken, type TokenizerJson, type WordRules } from './word-rules.ts';
 
-/** What a tokenizer.json says: the native tokenizer, and what can be known of it without asking that. */
+/** The content of a tokenizer.json: the native tokenizer, and the facts known without querying it. */
 export interface TokenizerFile {
   native: NativeTokenizer;
-  /** Where words are independent of one another, as BERT’s are. */
+  /** For tokenizers with independent words, like BERT’s. */
   rules: WordRules | undefined;
-  /** As XLM-R’s are. */
+  /** For tokenizers like XLM-R’s. */
   spaced: SpacedWordRules | undefined;
   added: AddedToken[];
-  /** Tokens that stand for nothing in any text. */
+  /** Tokens that have no meaning in any text. */
   blank: ReadonlySet<number>;
 }
 
-/** Reads a tokenizer.json, or one gzipped. Throws as `Tokenizer.load` does. */
+/** Reads a tokenizer.json, gzipped or not. Throws the errors of `Tokenizer.load`. */
 export async function readTokenizer(path: string): Promise<TokenizerFile> {
   const file = await readFile(path).catch((cause: unknown) => {
     throw new EmbedmillError('model_unavailable', `cannot read the tokenizer ${path}; put the file there`, {

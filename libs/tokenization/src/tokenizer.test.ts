@@ -135,7 +135,7 @@ test('the prefix of a query is not that of a document', async () => {
   const [plainDocument] = await minilm.encode(['passage: moon'], 'query');
   expect(query).toEqual(plainQuery);
   expect(document).toEqual(plainDocument);
-  // One of a request's own goes before the role's.
+  // A request's own prefix takes precedence over the role's.
   const asked = await e5.prefixOf('passage: ');
   expect((await e5.encode(['moon'], asked))[0]).toEqual(plainDocument);
   const [many] = await e5.encode(['moon '.repeat(300)], asked, { keep: 'end' });

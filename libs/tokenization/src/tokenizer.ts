@@ -20,36 +20,36 @@ import type { WordRules } from './word-rules.ts';
 import { Words } from './words.ts';
 
 export interface TokenizerOptions {
-  /** A Hugging Face tokenizer.json, or one gzipped, whose name ends in .gz. */
+  /** A Hugging Face tokenizer.json; gzipped if its name ends in .gz. */
   path: string;
-  /** Tokens that the model reads at most, special tokens included. */
+  /** The maximum number of tokens that the model reads, including special tokens. */
   maxTokens: number;
-  /** Put in front of every document, as the model was trained; usually ends with a space. */
+  /** Prepended to every document, as in the model's training; usually ends with a space. */
   documentPrefix?: string;
-  /** Put in front of every query. */
+  /** Prepended to every query. */
   queryPrefix?: string;
 }
 
-/** What stands in front of a text, and the tokens of it; those without the white space at its end, which is the text's. */
+/** The prefix of a text, and its tokens without those of trailing white space, which belongs to the text. */
 export interface Prefix {
   readonly text: string;
   readonly ids: readonly number[];
 }
 
 export interface EncodedText {
-  /** Special tokens and prefix included; `maxTokens` at most. */
+  /** Including special tokens and prefix; at most `maxTokens`. */
   ids: Int32Array;
   /**
-   * Only when asked for: per token its first character and one past its last in the text, one pair after another, in
+   * Only if requested: for each token its first character and one past its last in the text, as consecutive pairs, in
    * UTF-16 units; -1 for special tokens and prefix.
    */
   offsets?: Int32Array;
-  /** How many tokens the whole text has, special tokens and prefix included, before it was cut. */
+  /** The text's number of tokens before truncation, including special tokens and prefix. */
   tokens: number;
   truncated: boolean;
 }
 
-/** What stands around every text, and what stands for nothing in any. */
+/** The special tokens around every text, and the tokens without meaning. */
 interface Frame {
   start: number[];
   end: number[];
@@ -61,35 +61,35 @@ interface Frame {
 /** The beginning of a text. */
 interface ReadText extends Part {
   kept: number[];
-  /** Where the kept tokens stand in the text; empty where nobody asked. */
+  /** The offsets of the kept tokens; empty if not requested. */
   ranges: number[];
 }
 
 /**
- * The native tokenizer runs a whole batch on all cores, and is fastest from 64 texts on. An encoding in memory
- * costs some 500 bytes a token, so that a batch is also bounded in characters.
+ * The native tokenizer processes a batch on all cores, and is fastest from 64 texts on. An encoding takes about 500
+ * bytes per token in memory, so a batch is also bounded in characters.
  */
 const BATCH_TEXTS = 256;
 const BATCH_CHARACTERS = 1 << 19;
-/** Words are read on this thread: so much takes a millisecond, or some more where most are new. */
+/** Words are processed on this thread: this much takes a millisecond, or somewhat more if most words are new. */
 const WORDS_CHARACTERS = 1 << 15;
 
 /**
- * Text → token ids for one model. Safe to share: all it remembers after `load` is words, and that changes no
- * result. Truncation and padding that the tokenizer.json asks for are switched off: texts are cut here, so that it
- * can be said, and batches are padded where they are built. Works for any tokenizer.json (WordPiece, BPE, Unigram):
- * what stands before and after every text is found by asking it, not known by name. Where words are independent of
- * one another, texts are encoded by `Words` (as BERT's are, at a tenth of the cost) or `SpacedWords` (as XLM-R's are).
+ * Text → token ids for one model. Safe to share: after `load`, it only caches words, which changes no result. The
+ * truncation and padding in the tokenizer.json are disabled: texts are truncated here, so that it can be reported, and
+ * batches are padded where they are built. Works for any tokenizer.json (WordPiece, BPE, Unigram): the special tokens
+ * around texts are found by querying the tokenizer, not by name. If words are independent of one another, texts are
+ * encoded by `Words` (like BERT's, at a tenth of the cost) or `SpacedWords` (like XLM-R's).
  */
 export class Tokenizer {
   readonly maxTokens: number;
   readonly documentPrefix: string;
   readonly queryPrefix: string;
-  /** Special tokens in front of every text, such as [CLS]. */
+  /** The special tokens before every text, such as [CLS]. */
   readonly start: readonly number[];
-  /** Special tokens behind every text, such as [SEP]. */
+  /** The special tokens after every text, such as [SEP]. */
   readonly end: readonly number[];
-  /** The prefix of each role, as tokens; without the white space at its end, which is the text's. */
+  /** The prefix of each role as tokens, without trailing white space, which belongs to the text. */
   readonly prefixes: Readonly<Record<Role, readonly number[]>>;
   readonly #blank: ReadonlySet<number>;
   readonly #pairs: PairFrame;
@@ -117,7 +117,7 @@ export class Tokenizer {
     this.queryPrefix = options.queryPrefix ?? '';
   }
 
-  /** Throws `model_unavailable` when the file cannot be read and `model_corrupt` when it is no tokenizer.json. */
+  /** Throws `model_unavailable` if the file cannot be read, and `model_corrupt` if it is not a tokenizer.json. */
   static async load(options: TokenizerOptions): Promise<Tokenizer> {
     const { native, rules, spaced, added, blank } = await readTokenizer(options.path);
     native.disableTruncation();
@@ -147,8 +147,8 @@ export class Tokenizer {
   }
 
   /**
-   * Token ids of each text, prefixed for its role or as told, and cut to `maxTokens`, in the order given. Of a text that
-   * is too long its start is kept, or behind the prefix its end.
+   * The token ids of each text in the given order, prefixed for its role or as requested, and truncated to `maxTokens`.
+   * A text that is too long keeps its start, or, if requested, its end after the prefix.
    */
   async encode(
     texts: readonly string[],
@@ -172,8 +172,8 @@ export class Tokenizer {
   }
 
   /**
-   * A query with each of the texts, prefixed, framed as the tokenizer frames pairs, and cut to `maxTokens`, in the
-   * order given; see `framePair` for what is cut.
+   * A query paired with each of the texts in the given order: prefixed, with the tokenizer's special tokens for pairs,
+   * and truncated to `maxTokens`; see `framePair` for how.
    */
   async encodePairs(
     query: string,
@@ -191,8 +191,8 @@ export class Tokenizer {
   }
 
   /**
-   * What a client has as token ids, prefixed and framed as texts are, and cut to `maxTokens` within its frame. Whether
-   * they come with special tokens around them makes no difference.
+   * A client's token ids, prefixed and framed like texts, and truncated to `maxTokens` within the frame. Surrounding
+   * special tokens in the input make no difference.
    */
   encodeIds(given: readonly number[], role: Role | Prefix, keep: 'start' | 'end' = 'start'): EncodedText {
     const { start, end } = this;
@@ -208,7 +208,7 @@ export class Tokenizer {
     return { ids: this.frame(prefix, kept), tokens, truncated: body.length > room };
   }
 
-  /** Whether any token of a framed text, prefix aside, stands for something: else its vector says nothing of it. */
+  /** Whether any token of a framed text, apart from the prefix, has a meaning; otherwise its vector is meaningless. */
   knows(ids: ArrayLike<number>, role: Role | Prefix): boolean {
     const first = this.start.length + prefixLength(ids, this.start.length, this.prefixFor(role).ids);
     return this.#knowsAfter(ids, first, ids.length - this.end.length);
@@ -219,12 +219,12 @@ export class Tokenizer {
     return false;
   }
 
-  /** As `knows`, of one token. */
+  /** Like `knows`, for one token. */
   knowsToken(id: number): boolean {
     return !this.#blank.has(id);
   }
 
-  /** The prefix and the last tokens of a text that was read whole; itself where all of it has room. */
+  /** The prefix and the last tokens of a text that was read whole; the text itself if everything fits. */
   #endOf(read: ReadText, prefix: Prefix, room: number): ReadText {
     const { kept, ranges } = read;
     if (kept.length <= room) return read;
@@ -237,23 +237,23 @@ export class Tokenizer {
     };
   }
 
-  /** Of a text that is to stand in front of others, in place of what their role has there. */
+  /** The head for a given prefix, which replaces the role's. */
   async prefixOf(text: string): Promise<Prefix> {
     return { text, ids: await prefixIds(this.#native, text) };
   }
 
-  /** What stands in front of texts of a role; a prefix is that itself. */
+  /** The head of a role's texts, or of a given prefix. */
   prefixFor(role: Role | Prefix): Prefix {
     if (typeof role !== 'string') return role;
     return { text: role === 'query' ? this.queryPrefix : this.documentPrefix, ids: this.prefixes[role] };
   }
 
-  /** A text in pieces that have, encoded each by itself, the tokens of the whole. Throws `word_too_long`. */
+  /** A text in pieces that have, encoded separately, the tokens of the whole text. Throws `word_too_long`. */
   piecesOf(text: string, limit?: number): Piece[] {
     return piecesOf(text, this.#pieces, limit);
   }
 
-  /** Of each prefixed text the first tokens, `room` at most, and how many it has. */
+  /** The first tokens of each prefixed text, at most `room`, and its total number of tokens. */
   async #readUpTo(
     texts: readonly string[],
     prefix: string,
@@ -287,8 +287,8 @@ export class Tokenizer {
   }
 
   /**
-   * Encodings of texts as they are, one by one in the order given. The next batch is encoded, as far as it is on
-   * threads of its own, while one is read.
+   * The encodings of texts without prefix, one by one in the given order. While one batch is read, the native
+   * tokenizer's threads encode the next.
    */
   async *encodePlain(texts: readonly string[]): AsyncGenerator<PlainEncoding, undefined> {
     let from = 0;
@@ -297,7 +297,7 @@ export class Tokenizer {
       if (batch.length === 0) return undefined;
       from += batch.length;
       const encodings = this.#encodeBatch(batch);
-      // The reader may give up before it comes to this batch.
+      // The reader may stop before it reaches this batch.
       encodings.catch(() => undefined);
       return encodings;
     };
@@ -332,14 +332,14 @@ export class Tokenizer {
     return encodings.map((encoding, n) => nativeEncoding(encoding, texts[n] ?? ''));
   }
 
-  /** A text that these ids stand for, special tokens left out or written by their names. */
+  /** The text that these ids represent, with special tokens left out or written by name. */
   decode(ids: readonly number[], { special = false }: { special?: boolean } = {}): Promise<string> {
     return this.#native.decode([...ids], !special);
   }
 
   /**
-   * Each text's tokens, however many, as `encode` gives their ids, with the special ones around them where they are wanted;
-   * places are bytes (UTF-8) of the prefixed text.
+   * Each text's tokens without truncation, with the same ids as from `encode`, and if requested with the special tokens
+   * around them. Positions are bytes (UTF-8) of the prefixed text.
    */
   async tokensOf(texts: readonly string[], prefix: Prefix, special: boolean): Promise<TextToken[][]> {
     const whole = texts.map((text) => prefix.text + text);
@@ -356,7 +356,7 @@ export class Tokenizer {
     return { id, text: this.tokenText(id) ?? '', special: true, start: null, stop: null };
   }
 
-  /** A token as the vocabulary has it, such as `##ing`; undefined for an id that it lacks. */
+  /** A token as written in the vocabulary, such as `##ing`; undefined for an unknown id. */
   tokenText(id: number): string | undefined {
     return this.#native.idToToken(id) ?? undefined;
   }
@@ -383,7 +383,7 @@ async function prefixIds(native: NativeTokenizer, prefix = ''): Promise<number[]
   return (await native.encode(prefix.trimEnd(), null, { addSpecialTokens: false })).getIds();
 }
 
-/** The batch that starts with text `from`: one text at least, where there is one. */
+/** The batch that starts with text `from`: at least one text, if there is one. */
 function batchFrom(texts: readonly string[], from: number, mostCharacters: number): string[] {
   let to = from;
   let characters = 0;

@@ -5,17 +5,17 @@ import { HASH_START, MAX_WORD_UNITS, WordCache, hashed } from './word-cache.ts';
 const hashOf = (word: string) =>
   [...Array(word.length).keys()].reduce((hash, at) => hashed(hash, word.charCodeAt(at)), HASH_START);
 
-/** Modulo 2 ** 32: it undoes the last step of a hash. */
+/** The inverse modulo 2 ** 32, which undoes the last step of a hash. */
 const PRIME_INVERSE = 0x359c449b;
 
-/** One token for each unit of the word. */
+/** One token per unit of the word. */
 function remember(cache: WordCache, word: string, count = word.length): void {
   const tokens = new TokenColumns(count);
   for (let n = 0; n < count; n += 1) tokens.push(word.charCodeAt(n), n, n + 1);
   cache.add(word, tokens.slice(0, count));
 }
 
-/** What `remember` made of the word, where it is known, as it stands at `start` of a longer text. */
+/** Recalls the word at `start` of a longer text, if it is known. */
 function recall(cache: WordCache, word: string, start = 3): boolean {
   const tokens = new TokenColumns(1);
   tokens.push(-7, 0, 0);
@@ -115,7 +115,7 @@ test('a word is not taken for the start of a longer one of the same hash', () =>
   for (let first = 0x61; first < 0x7b; first += 1) {
     for (let second = 0x100; second < 0x8000; second += 1) {
       const hash = hashed(hashed(HASH_START, first), second);
-      // A unit that leaves the hash as it is.
+      // A unit that does not change the hash.
       const third = (hash ^ Math.imul(hash, PRIME_INVERSE)) >>> 0;
       if (third > 0xffff) continue;
       const [short, long] = [

@@ -1,6 +1,6 @@
 import type { TokenColumns, TokenSlice } from './encoding.ts';
 
-/** Longer words, in UTF-16 units, are not worth a place. */
+/** Longer words, in UTF-16 units, are not worth caching. */
 export const MAX_WORD_UNITS = 64;
 const MAX_WORD_TOKENS = 255;
 
@@ -9,25 +9,25 @@ export const HASH_START = 0x811c9dc5 | 0;
 export const hashed = (hash: number, unit: number): number => Math.imul(hash ^ unit, 0x01000193);
 
 /**
- * Words and their tokens, in two generations of a fixed size: new words go to the young one; when it is full it
- * becomes the old one, and what was the old one is forgotten. A word found in the old generation goes to the young
- * one as well, so that words which are met again and again stay, however many are met once. Nothing is an object
- * of its own: with the default size a full cache takes 9 MB, and memory that is not used yet is not touched.
+ * Words and their tokens, in two generations of a fixed size. New words go to the young generation; once it is full it
+ * becomes the old one, and the previous old one is dropped. A word found in the old generation is copied to the young
+ * one, so frequent words stay, however many others occur once. Entries are not objects but are stored in typed arrays:
+ * with the default size, a full cache takes 9 MB, and unused memory is not touched.
  *
- * Tokens are copied out at once, so nobody holds on to what may be forgotten. Used by `Words` and
- * `SpacedWords`, without `await`.
+ * Tokens are copied out at once, so no caller holds a reference to dropped entries. Used by `Words` and `SpacedWords`,
+ * without `await`.
  */
 export class WordCache {
   #young: Generation;
   #old: Generation;
 
-  /** Holds up to twice so many words; a power of two. */
+  /** Holds up to twice this many words; a power of two. */
   constructor(words = 1 << 16) {
     this.#young = new Generation(words);
     this.#old = new Generation(words);
   }
 
-  /** Appends the tokens of the word at `start` to `end` of a text; false when it is not known. */
+  /** Appends the tokens of the word at `start` to `end` of a text; false if it is unknown. */
   recall(text: string, start: number, end: number, hash: number, tokens: TokenColumns): boolean {
     const entry = this.#young.find(text, start, end, hash);
     if (entry !== NONE) {
@@ -38,14 +38,14 @@ export class WordCache {
     if (old === NONE) return false;
     const from = tokens.length;
     this.#old.copy(old, start, tokens);
-    // It does not make the young one old: while no new word comes, both are as good as one.
+    // This never ages the young generation: without new words, both are equivalent to one.
     if (this.#young.hasRoom(end - start, tokens.length - from)) {
       this.#young.add(text, start, end, hash, tokens.slice(from, tokens.length));
     }
     return true;
   }
 
-  /** As `recall`; for a word that is not known, a single token, whose id is −1 − the word's number in `unknown`. */
+  /** Like `recall`, but appends a single token for an unknown word, with the id −1 − the word's index in `unknown`. */
   read(
     text: string,
     start: number,
@@ -64,7 +64,7 @@ export class WordCache {
     tokens.push(-1 - number, start, end);
   }
 
-  /** Keeps the tokens of a word that `recall` did not know. */
+  /** Caches the tokens of a word that `recall` did not know. */
   add(word: string, tokens: TokenSlice): void {
     if (word.length > MAX_WORD_UNITS || tokens.length > MAX_WORD_TOKENS) return;
     if (!this.#young.hasRoom(word.length, tokens.length)) {
@@ -78,21 +78,24 @@ export class WordCache {
 }
 
 const NONE = -1;
-/** A word is looked for in so many slots, and forgotten where all are taken: no text can make this slow. */
+/**
+ * The number of slots that are probed for a word. If all are taken, the word is not cached, so no text can make this
+ * slow.
+ */
 const PROBES = 32;
-/** What a word takes on average is less; a generation ends where this is used up, too. */
+/** The units reserved per word, more than the average; a generation also ends once they are used up. */
 const UNITS_PER_WORD = 10;
 const TOKENS_PER_WORD = 4;
 
-/** An open hash table of words, filled once and then cleared as a whole. */
+/** An open-addressing hash table of words, which is filled once and then cleared as a whole. */
 class Generation {
-  /** Number of an entry plus one, or 0. */
+  /** An entry's index plus one, or 0. */
   readonly #slots: Int32Array;
-  /** Four for each entry: hash, its first unit, its first token, its units + 256 × its tokens. */
+  /** Four numbers per entry: hash, first unit, first token, number of units + 256 × number of tokens. */
   readonly #entries: Int32Array;
   readonly #units: Uint16Array;
   readonly #ids: Int32Array;
-  /** As in an encoding, counted from the word's start. */
+  /** As in an encoding, relative to the word's start. */
   readonly #offsets: Uint8Array;
   #entryCount = 0;
   #unitCount = 0;
@@ -143,7 +146,7 @@ class Generation {
     return true;
   }
 
-  /** Appends an entry's tokens, counted from `start`. */
+  /** Appends an entry's tokens, with offsets relative to `start`. */
   copy(entry: number, start: number, tokens: TokenColumns): void {
     const count = (this.#entries[4 * entry + 3] ?? 0) >> 8;
     const from = this.#entries[4 * entry + 2] ?? 0;
@@ -157,7 +160,7 @@ class Generation {
     tokens.length = length + count;
   }
 
-  /** A word that is not here yet and that there is room for; its tokens' offsets are counted from the text's start. */
+  /** Adds a new word, for which there must be room; its tokens' offsets are relative to the text's start. */
   add(text: string, start: number, end: number, hash: number, { tokens, from, length }: TokenSlice): void {
     const slot = this.#freeSlot(hash);
     if (slot === NONE) return;
@@ -188,5 +191,5 @@ class Generation {
   }
 }
 
-/** The low bits of a product depend on the low bits of its factors only. */
+/** Mixes the bits, because the low bits of a product depend only on the low bits of its factors. */
 const slotOf = (hash: number): number => hash ^ (hash >>> 15);

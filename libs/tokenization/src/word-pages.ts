@@ -1,9 +1,9 @@
 import { TokenColumns, type PlainEncoding, type TokenSlice } from './encoding.ts';
 
-/** Words go to the native tokenizer many at a time, as a text of about so many characters. */
+/** Words are passed to the native tokenizer in pages of about this many characters. */
 const PAGE_CHARACTERS = 1024;
 
-/** Words, some to a page, to be joined by spaces. */
+/** Groups words into pages, to be joined by spaces. */
 export function pagesOf(words: readonly string[]): string[][] {
   const pages: string[][] = [];
   let room = 0;
@@ -18,7 +18,7 @@ export function pagesOf(words: readonly string[]): string[][] {
   return pages;
 }
 
-/** The encoding of a page → that of each of its words. */
+/** Splits the encoding of a page into those of its words. */
 export function wordsOfPage(encoding: PlainEncoding, page: readonly string[]): TokenSlice[] {
   const ids = encoding.ids();
   const offsets = encoding.offsets();
@@ -36,7 +36,9 @@ export function wordsOfPage(encoding: PlainEncoding, page: readonly string[]): T
   return slices(tokens, ends);
 }
 
-/** Texts read one after the other: the tokens of all, where each text's end, and the numbers of words that `read` did not know. */
+/**
+ * Processed texts: the tokens of all, the end of each text's tokens, and the indices of words that `read` did not know.
+ */
 export function readTexts(
   texts: readonly string[],
   read: (text: string, tokens: TokenColumns, unknown: Map<string, number>) => void,
@@ -52,7 +54,7 @@ export function readTexts(
   return { tokens, ends, unknown };
 }
 
-/** Tokens, cut at these ends. */
+/** Splits tokens at these ends. */
 export function slices(tokens: TokenColumns, ends: readonly number[]): TokenSlice[] {
   let from = 0;
   return ends.map((to) => {
@@ -62,7 +64,7 @@ export function slices(tokens: TokenColumns, ends: readonly number[]): TokenSlic
   });
 }
 
-/** Tokens as read, in which −1 − n stands for word n: with those that were found for the words in their places. */
+/** Replaces each placeholder −1 − n by the tokens found for word n. */
 export function filled(
   read: TokenColumns,
   readEnds: readonly number[],

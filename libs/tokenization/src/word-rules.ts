@@ -4,21 +4,21 @@ export const UNIT = { inWord: 0, space: 1, alone: 2, added: 3 } as const;
 /** How to cut a text into words that have the same tokens wherever they stand. */
 export interface WordRules {
   /**
-   * Per UTF-16 unit one of `UNIT`: it belongs to a word; it ends one and is dropped; it is a word by itself; or an
-   * added token may start with it, so that what stands between two spaces there is to be left whole.
+   * One of `UNIT` per UTF-16 unit: it belongs to a word; it ends a word and is dropped; it is a separate word; or an
+   * added token may start with it, so that the text between two spaces there must not be split.
    */
   readonly units: Uint8Array;
-  /** Added tokens that reach for the space beside them: a text with one of these is not to be cut at all. */
+  /** Added tokens that absorb adjacent spaces; a text with one of these must not be cut at all. */
   readonly reaching: readonly string[];
-  /** The others, as they stand in a text. */
+  /** The other added tokens, as they occur in a text. */
   readonly added: readonly string[];
-  /** Characters of a word that WordPiece looks at; a longer one is unknown. */
+  /** The maximum number of characters of a word in WordPiece; a longer word is unknown. */
   readonly maxWordCharacters: number;
-  /** Whether a word can be split where its characters stand by themselves: not where added tokens are normalized. */
+  /** Whether a word can be split at characters that are separate words; not if added tokens are normalized. */
   readonly canSplitLongWords: boolean;
 }
 
-/** As much of a tokenizer.json as tells whether its words are independent of one another. */
+/** The part of a tokenizer.json that determines whether its words are independent of one another. */
 export interface TokenizerJson {
   normalizer?: (Normalizer & { handle_chinese_chars?: boolean; normalizers?: Normalizer[] }) | null;
   pre_tokenizer?: (PreTokenizer & { pretokenizers?: PreTokenizer[] }) | null;
@@ -86,7 +86,7 @@ export function wordRules(json: TokenizerJson): WordRules | undefined {
   return tokens.every((token) => allowsCutting(token, rules)) ? rules : undefined;
 }
 
-/** What each UTF-16 unit is to the words of a text, added tokens aside. */
+/** The role of each UTF-16 unit in words, without added tokens. */
 function unitsOf(splitsChinese: boolean): Uint8Array {
   const units = new Uint8Array(0x10000);
   for (let unit = 0x21; unit < 0x7f; unit += 1) {
@@ -128,7 +128,7 @@ function allowsCutting(token: AddedToken, rules: DraftRules): boolean {
   return true;
 }
 
-/** Whether a post-processor leaves the tokens of a text, special ones aside, as and where they are. */
+/** Whether a post-processor leaves the tokens of a text and their offsets unchanged, apart from special tokens. */
 export function keepsTokens({ type, single, trim_offsets, add_prefix_space }: PostProcessor): boolean {
   if (type === 'BertProcessing') return true;
   if (type === 'RobertaProcessing') return trim_offsets === false || add_prefix_space === false;

@@ -30,7 +30,7 @@ const withAdded = (...tokens: object[]) => ({
 });
 const normalizing = (changes: object) => ({ ...BUNDLED, normalizer: { ...BUNDLED.normalizer, ...changes } });
 
-/** Tokenizers of BERT's kind, each normalizing otherwise or with other added tokens. */
+/** BERT-like tokenizers, each with a different normalizer or other added tokens. */
 const KINDS: Record<string, object> = {
   bundled: BUNDLED,
   'that normalizes nothing': { ...BUNDLED, normalizer: null },
@@ -59,7 +59,7 @@ const KINDS: Record<string, object> = {
 
 interface Subject {
   native: NativeTokenizer;
-  /** `asked` gets each text that the native tokenizer is asked for. */
+  /** `asked` receives each text passed to the native tokenizer. */
   words(cache?: WordCache, asked?: string[]): Words;
 }
 
@@ -80,7 +80,7 @@ function subjectOf(json: object): Subject {
   return { native, words };
 }
 
-/** Cold and with a cache that forgets all the time; then warm, where what is asked for a second time is known. */
+/** First cold, with a cache that constantly drops entries; then warm, with all words known. */
 async function compare({ native, words }: Subject, warm: Words, texts: string[]) {
   const truth = await expected(native, texts);
   const forgetful = words(new WordCache(4));

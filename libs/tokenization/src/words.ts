@@ -5,19 +5,19 @@ import { HASH_START, WordCache, hashed } from './word-cache.ts';
 import { filled, pagesOf, readTexts, slices, wordsOfPage } from './word-pages.ts';
 import { UNIT, type WordRules } from './word-rules.ts';
 
-/** Longer words are not given to the native tokenizer as a whole. */
+/** Longer words are not passed to the native tokenizer as a whole. */
 const LONG_WORD_UNITS = 4096;
-/** After so many tokens read back, some 5 ms, others get a turn of the event loop. */
+/** The number of tokens read back, about 5 ms, after which the event loop gets a turn. */
 const TURN_TOKENS = 8192;
 const SPACE = 0x20;
 
 /**
- * Texts → tokens word by word, where `WordRules` say that words are independent: the native tokenizer is asked
- * once what a word's tokens are, and the cache remembers. Its caller is `Tokenizer`, which has one of its own.
+ * Texts → tokens word by word, if words are independent by `WordRules`: the native tokenizer is called once for each
+ * word, and the cache keeps the result. Used by `Tokenizer`, which has its own instance.
  *
- * Texts are read without `await`: known words give their tokens, unknown ones a placeholder, to be filled in when
- * the native tokenizer has answered for all of them together. So calls may overlap, and what the cache forgets in
- * between is missed by none.
+ * Texts are processed without `await`: known words give their tokens, unknown ones a placeholder, which is replaced
+ * once the native tokenizer has encoded all of them together. So calls may overlap, and entries that the cache drops in
+ * between do not matter.
  */
 export class Words {
   readonly #units: Uint8Array;
@@ -44,8 +44,8 @@ export class Words {
   }
 
   /**
-   * The encodings of texts that it can encode, in the order given, as the native tokenizer would give them. Throws
-   * what that throws. All texts are read in one go, so don't give it too many.
+   * The encodings of texts that it can encode, in the given order, equal to the native tokenizer's. Throws what that
+   * throws. All texts are processed without yielding, so do not pass too many.
    */
   async encode(texts: readonly string[]): Promise<PlainEncoding[]> {
     const { tokens, unknown, ends } = readTexts(texts, this.#read.bind(this));
@@ -69,7 +69,7 @@ export class Words {
         continue;
       }
       if (kind === UNIT.added) {
-        // All that stands between two spaces is one word after all.
+        // The text between two spaces is one word after all.
         tokens.length = segmentToken;
         start = segment;
         hash = HASH_START;

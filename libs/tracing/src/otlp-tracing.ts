@@ -16,9 +16,9 @@ import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { Attributes, Tracing } from './tracing.ts';
 
 const TRACES = '/v1/traces';
-/** Spans go out at least this often. */
+/** How often spans are exported at least. */
 const DELAY_MS = 2000;
-/** A collector that does not take them is given up after so long; what it was to get is lost. */
+/** The time limit for an export; after it, the spans are lost. */
 const EXPORT_MS = 5000;
 const CLOSE_MS = 2000;
 
@@ -72,7 +72,7 @@ export function startOtlpTracing(url: string, service: string): Tracing {
       };
     },
     async close() {
-      // What cannot be sent now is lost: nobody shall wait for a collector that is away.
+      // Spans that cannot be sent now are lost: nobody must wait for an unavailable collector.
       const given = setTimeout(CLOSE_MS, undefined, { ref: false });
       await Promise.race([provider.shutdown().catch(() => undefined), given]);
     },

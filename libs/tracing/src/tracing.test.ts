@@ -6,7 +6,7 @@ import { NO_TRACING } from './tracing.ts';
 
 const run = promisify(execFile);
 
-/** What a process of its own loads and prints, running this code. */
+/** The modules that a separate process loads, and its output, when it runs this code. */
 async function inProcess(code: string): Promise<{ loaded: string[]; printed: string }> {
   const program = `
     import { registerHooks } from 'node:module';

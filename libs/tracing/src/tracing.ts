@@ -1,20 +1,20 @@
-/** What is known of a span beside its name and times; undefined is left out. */
+/** A span's attributes; undefined ones are omitted. */
 export type Attributes = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /**
- * Spans of one process. `NO_TRACING` does the work and nothing else; what `startTracing` gives sends them by OTLP.
+ * The spans of one process. `NO_TRACING` only runs the work; the result of `startTracing` sends spans by OTLP.
  *
- * The span in which code runs follows it through its calls and awaits; `inSpan` makes a child of it.
+ * The current span propagates through calls and awaits; `inSpan` creates a child of it.
  */
 export interface Tracing {
   readonly isOn: boolean;
-  /** Does the work in a span of its own, which ends with it and has its error. */
+  /** Runs the work in a new span, which ends with it and records its error. */
   inSpan<T>(name: string, work: () => Promise<T>): Promise<T>;
-  /** Says more of the span in which this runs. */
+  /** Adds attributes to the current span. */
   annotate(attributes: Attributes): void;
-  /** The span of an HTTP request that came; a child of the caller's, where the headers name it (W3C Trace Context). */
+  /** The span of an incoming HTTP request; a child of the caller's span if the headers have one (W3C Trace Context). */
   startRequest(headers: Readonly<Record<string, string | string[] | undefined>>): RequestSpan;
-  /** Sends what has ended, within some seconds. */
+  /** Sends ended spans within some seconds. */
   close(): Promise<void>;
 }
 
