@@ -27,6 +27,18 @@ export interface DownloadOptions {
   idleTimeoutMs?: number | undefined;
 }
 
+/** What a file should be, as far as known. */
+interface Expected {
+  sha256: string | undefined;
+  bytes?: number | undefined;
+}
+
+/** The digest of the fetched bytes, and the one that the hub states. */
+interface Fetched {
+  sha256: string;
+  stated: string | undefined;
+}
+
 /** The number of attempts without any new byte before giving up. */
 const MAX_TRIES = 5;
 /** If a server asks for a longer wait, the download fails and the caller retries later. */
@@ -75,9 +87,10 @@ async function isGood(
   return digest !== undefined && (await sha256Of(target, signal)) === digest;
 }
 
+/** Fetches the file in as many attempts as help, and puts it in its place. */
 async function download(
   file: HubFile,
-  expected: { path: string; sha256: string | undefined; bytes?: number | undefined },
+  expected: Expected,
   target: string,
   options: DownloadOptions,
 ): Promise<void> {
@@ -86,27 +99,15 @@ async function download(
   for (;;) {
     const before = (await sizeOf(partial)) ?? 0;
     try {
-      const { sha256, stated } = await fetchInto(file, expected, partial, options);
-      const wanted = expected.sha256 ?? stated;
-      if (wanted !== undefined && sha256 !== wanted) {
-        await discard(partial);
-        throw new EmbedmillError(
-          'model_corrupt',
-          `${urlOf(file)} has sha256 ${sha256} instead of ${wanted}, and the download was removed. Either something between here and the hub alters files, or the model's entry is wrong`,
-        );
-      }
-      if (expected.sha256 === undefined) await writeFile(`${target}.sha256`, `${sha256}\n`);
-      await rename(partial, target);
-      await discard(partial);
-      return;
+      const fetched = await fetchInto(file, expected, partial, options);
+      return await accept(fetched, file, expected, target);
     } catch (error) {
       if (error instanceof EmbedmillError) throw error;
       options.signal?.throwIfAborted();
-      const failure = error instanceof HubFailure ? error : undefined;
       failures = ((await sizeOf(partial)) ?? 0) > before ? 1 : failures + 1;
-      const backoff = (options.retryDelayMs ?? 500) * 2 ** (failures - 1) * (0.75 + Math.random() / 2);
-      const wait = Math.max((failure?.retryAfter ?? 0) * 1000, backoff);
-      if (failure?.isFinal === true || failures >= MAX_TRIES || wait > LONGEST_WAIT_MS) {
+      const wait = pauseAfter(error, failures, options.retryDelayMs);
+      if (wait === undefined) {
+        const failure = error instanceof HubFailure ? error : undefined;
         throw unavailable(failure, `cannot download ${urlOf(file)}: ${reasonOf(error)}`, error);
       }
       await delay(wait, undefined, options.signal === undefined ? {} : { signal: options.signal });
@@ -114,13 +115,43 @@ async function download(
   }
 }
 
+/** Moves the fetched file to `target` if its digest is right; otherwise removes it, and throws `model_corrupt`. */
+async function accept(
+  { sha256, stated }: Fetched,
+  file: HubFile,
+  expected: Expected,
+  target: string,
+): Promise<void> {
+  const partial = `${target}.partial`;
+  const wanted = expected.sha256 ?? stated;
+  if (wanted !== undefined && sha256 !== wanted) {
+    await discard(partial);
+    throw new EmbedmillError(
+      'model_corrupt',
+      `${urlOf(file)} has sha256 ${sha256} instead of ${wanted}, and the download was removed. Either something between here and the hub alters files, or the model's entry is wrong`,
+    );
+  }
+  if (expected.sha256 === undefined) await writeFile(`${target}.sha256`, `${sha256}\n`);
+  await rename(partial, target);
+  await discard(partial);
+}
+
+/** Milliseconds until the next attempt; undefined if there should be none. */
+function pauseAfter(error: unknown, failures: number, retryDelayMs = 500): number | undefined {
+  const failure = error instanceof HubFailure ? error : undefined;
+  if (failure?.isFinal === true || failures >= MAX_TRIES) return undefined;
+  const backoff = retryDelayMs * 2 ** (failures - 1) * (0.75 + Math.random() / 2);
+  const wait = Math.max((failure?.retryAfter ?? 0) * 1000, backoff);
+  return wait > LONGEST_WAIT_MS ? undefined : wait;
+}
+
 /** One attempt: requests the missing part of `partial`, and writes it. Returns the digest of the whole file. */
 async function fetchInto(
   file: HubFile,
-  expected: { path: string; bytes?: number | undefined },
+  expected: Expected,
   partial: string,
   options: DownloadOptions,
-): Promise<{ sha256: string; stated: string | undefined }> {
+): Promise<Fetched> {
   const idle = new AbortController();
   const timer = setTimeout(
     () => idle.abort(new HubFailure('the hub sent nothing for too long', { isFinal: false })),

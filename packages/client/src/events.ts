@@ -26,11 +26,16 @@ export async function* readEvents(
         data = [];
         continue;
       }
-      const colon = line.indexOf(':');
-      const field = colon === -1 ? line : line.slice(0, colon);
-      const value = colon === -1 ? '' : line.slice(colon + 1).replace(/^ /, '');
+      const { field, value } = fieldOf(line);
       if (field === 'event') event = value;
       if (field === 'data') data.push(value);
     }
   }
+}
+
+/** `field: value`; one space after the colon does not belong to the value. A line without a colon is only a field. */
+function fieldOf(line: string): { field: string; value: string } {
+  const colon = line.indexOf(':');
+  if (colon === -1) return { field: line, value: '' };
+  return { field: line.slice(0, colon), value: line.slice(colon + 1).replace(/^ /, '') };
 }

@@ -104,7 +104,8 @@ export async function yieldToLaterDeletions(
 ): Promise<void> {
   const { record } = handle;
   if (record.purpose !== 'ingest' || isDeletionByFilter(record)) return;
-  const later = await laterThan(handle, parts, signal);
+  const work: Yielding = { handle, parts, signal };
+  const later = await laterThan(work);
   if (later.length === 0) return;
   const sweepBy = ({ sequence }: RangeTombstoneKey, isFor: Sweep['isFor']): Promise<Sweep> =>
     sweepOf(handle, isFor, sequence);
@@ -115,7 +116,7 @@ export async function yieldToLaterDeletions(
       const isForFiltered = isForFilter(said.deletes.filter, said.deletes.filterable);
       filters.push(await sweepBy(key, (payload) => isOfTenant(said, payload) && isForFiltered(payload)));
     }
-    if (filters.length > 0) await yieldTo(filters, 0, handle, parts, signal);
+    if (filters.length > 0) await yieldTo(filters, 0, work);
     for (const [key, said] of later) {
       const { deletes } = said;
       if (deletes.kind !== 'snapshot') continue;
@@ -126,7 +127,7 @@ export async function yieldToLaterDeletions(
           const isOfSource = isOfTenant(said, payload) && source === deletes.source;
           return isOfSource && keys.hasTenant(tenant) && !keys.has({ tenant, id });
         });
-        await yieldTo([sweep], key.sequence, handle, parts, signal);
+        await yieldTo([sweep], key.sequence, work);
       });
     }
   } catch (thrown) {
@@ -135,13 +136,23 @@ export async function yieldToLaterDeletions(
   }
 }
 
+/** An older job that yields to later deletions. */
+interface Yielding {
+  handle: IngestHandle;
+  parts: RangeTombstoneParts;
+  signal: AbortSignal;
+}
+
 /** The closed range tombstones that are later than the job, once none is open any more. */
-async function laterThan(
-  { record: { collection, sequence } }: IngestHandle,
-  { spool, pollMs }: RangeTombstoneParts,
-  signal: AbortSignal,
-): Promise<[RangeTombstoneKey, RangeTombstone][]> {
-  const { name } = collection;
+async function laterThan({
+  handle,
+  parts: { spool, pollMs },
+  signal,
+}: Yielding): Promise<[RangeTombstoneKey, RangeTombstone][]> {
+  const {
+    collection: { name },
+    sequence,
+  } = handle.record;
   for (;;) {
     const keys = (await spool.rangeTombstones.list(name)).filter((key) => key.sequence > sequence);
     const later: [RangeTombstoneKey, RangeTombstone][] = [];
@@ -160,28 +171,22 @@ async function laterThan(
  *
  * @param to what `yielded` of the record calls these deletions
  */
-async function yieldTo(
-  deletions: readonly Sweep[],
-  to: number,
-  handle: IngestHandle,
-  parts: RangeTombstoneParts,
-  signal: AbortSignal,
-): Promise<void> {
+async function yieldTo(deletions: readonly Sweep[], to: number, work: Yielding): Promise<void> {
   let shards = 0;
   try {
-    for await (const keys of keysOf(handle, parts, signal)) {
+    for await (const keys of keysOf(work)) {
       shards += 1;
-      const { found, remove } = await foundNow(deletions, keys, handle, parts, signal);
+      const { found, remove } = await foundNow(deletions, keys, work);
       if (found === 0) continue;
-      await count(handle, found, { to, shards });
+      await count(work.handle, found, { to, shards });
       await remove();
     }
   } catch (thrown) {
     const error = asEmbedmillError(thrown);
     if (error.code !== 'source_unreadable' && error.code !== 'source_changed') throw thrown;
-    // Whatever is there may be of it.
-    parts.log.warn({ err: error }, 'the source of the job has changed; checking all documents');
-    await yieldInAll(deletions, to, handle, parts, signal);
+    // Any stored document may belong to the job.
+    work.parts.log.warn({ err: error }, 'the source of the job has changed; checking all documents');
+    await yieldInAll(deletions, to, work);
   }
 }
 
@@ -189,30 +194,22 @@ async function yieldTo(
  * As `yieldTo`, of all documents that are stored: the pages of these are others once some are deleted, so that all are
  * counted first, as one shard behind the last.
  */
-async function yieldInAll(
-  deletions: readonly Sweep[],
-  to: number,
-  handle: IngestHandle,
-  parts: RangeTombstoneParts,
-  signal: AbortSignal,
-): Promise<void> {
+async function yieldInAll(deletions: readonly Sweep[], to: number, work: Yielding): Promise<void> {
+  const { handle, parts, signal } = work;
   const { collection, tenant, progress } = handle.record;
   const pages = () => documentPages(parts.store, collection.name as CollectionName, { tenant }, signal);
   let documents = 0;
-  for await (const keys of pages())
-    documents += (await foundNow(deletions, keys, handle, parts, signal)).found;
+  for await (const keys of pages()) documents += (await foundNow(deletions, keys, work)).found;
   if (documents === 0) return;
   await count(handle, documents, { to, shards: progress.shards + 1 });
-  for await (const keys of pages()) await (await foundNow(deletions, keys, handle, parts, signal)).remove();
+  for await (const keys of pages()) await (await foundNow(deletions, keys, work)).remove();
 }
 
 /** How many of these documents the deletions are for, and their deletion. */
 async function foundNow(
   deletions: readonly Sweep[],
   keys: DocumentKey[],
-  handle: IngestHandle,
-  { store }: RangeTombstoneParts,
-  signal: AbortSignal,
+  { handle, parts: { store }, signal }: Yielding,
 ): Promise<{ found: number; remove: () => Promise<void> }> {
   signal.throwIfAborted();
   const collection = await requireCollectionOf(handle.record, store);
@@ -250,11 +247,11 @@ async function count(
 }
 
 /** The keys of the job's documents, shard by shard. Errors: `source_unreadable`, `source_changed`. */
-async function* keysOf(
-  { id, record }: IngestHandle,
-  { spool, threads }: RangeTombstoneParts,
-  signal: AbortSignal,
-): AsyncGenerator<DocumentKey[]> {
+async function* keysOf({
+  handle: { id, record },
+  parts: { spool, threads },
+  signal,
+}: Yielding): AsyncGenerator<DocumentKey[]> {
   const { collection, tenant, mode, sourceName, metadataBytes, progress } = record;
   const source = sourceOf(record);
   if (source === undefined || progress.shards === 0) return;

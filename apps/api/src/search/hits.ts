@@ -1,24 +1,14 @@
-import {
-  SPARSE_SCHEMES,
-  spokenText,
-  type Collection,
-  type CollectionName,
-  type Hit,
-  type SearchRequest,
-  type SparseScheme,
-  type SparseVector,
-  type TermShare,
-} from '@embedmill/jobs';
-import { explainMatch, highlighter, type TermMatch } from '@embedmill/retrieval';
+import type { Collection, Hit, SearchRequest } from '@embedmill/jobs';
+import { highlighter } from '@embedmill/retrieval';
 import { analyzerOf } from '@embedmill/sparse-weighting';
-import type { VectorStore } from '@embedmill/vector-store';
+import type { PointPayload, VectorStore } from '@embedmill/vector-store';
 import { namedTenant } from '../access/principal.ts';
-import { AnswerRoom, sizeOf } from './answer-size.ts';
 import { LoopShare } from '../http/loop-share.ts';
 import type { QueryLane } from '../queries/query-lane.ts';
-import type { QueryVectors } from './query-vectors.ts';
+import { AnswerRoom, sizeOf } from './answer-size.ts';
+import { explanationsOf, matchesOf } from './explanations.ts';
 import type { Found } from './found.ts';
-import { sparseTerms } from './terms.ts';
+import type { QueryVectors } from './query-vectors.ts';
 
 interface HitParts {
   store: VectorStore;
@@ -38,50 +28,18 @@ export async function hitsOf(
   const end = matched?.length ?? all.findIndex(({ point: { payload } }) => !room.take(sizeOf(payload)));
   const found = end === -1 ? all : all.slice(0, end);
   const explanations = matched && (await explanationsOf(found, matched, questions, collection, parts.lane));
-  const texts = questions.flatMap(({ text }) => text ?? []);
-  const { bm25, bm42 } = collection.profile.sparse;
-  const analyzer = analyzerOf(bm25?.language ?? bm42?.language ?? 'english', collection.analysis);
-  const stretchesOf = highlight ? highlighter(texts, analyzer) : undefined;
+  const stretchesOf = highlight ? highlighterFor(questions, collection) : undefined;
   const share = new LoopShare();
   const hits: Hit[] = [];
-  for (const [n, { point, score, scores, shares }] of found.entries()) {
+  for (const [n, one] of found.entries()) {
     await share.step();
-    const {
-      document_id: id,
-      tenant,
-      text,
-      title,
-      metadata,
-      chunk_index,
-      chunk_count,
-      start,
-      end,
-      structure,
-    } = point.payload;
-    const { image, timestamp } = point.payload;
+    const { text, start } = one.point.payload;
     const highlights = stretchesOf?.(text).map((stretch) => ({
       start: start + stretch.start,
       end: start + stretch.end,
     }));
     hits.push({
-      id,
-      ...namedTenant(tenant),
-      score,
-      text,
-      title,
-      metadata,
-      ...(image !== null && { image }),
-      chunk: {
-        index: chunk_index,
-        count: chunk_count,
-        start,
-        end,
-        ...(timestamp !== null && { timestamp }),
-        ...(structure?.headings !== undefined && { headings: [...structure.headings] }),
-        ...(structure?.pages !== undefined && { pages: structure.pages.map(({ number }) => number) }),
-      },
-      scores,
-      ...(shares !== undefined && scores.rerank === undefined && { shares }),
+      ...hitOf(one),
       ...(highlights !== undefined && { highlights }),
       ...(explanations !== undefined && { explanation: explanations[n] ?? [] }),
     });
@@ -89,88 +47,39 @@ export async function hitsOf(
   return hits;
 }
 
-/** A term that a hit and a query share, and its scheme. */
-interface SchemeMatch {
-  scheme: SparseScheme;
-  match: TermMatch;
+/** A hit without highlights and explanation. */
+function hitOf({ point: { payload }, score, scores, shares }: Found): Hit {
+  const { document_id: id, tenant, text, title, metadata, image } = payload;
+  return {
+    id,
+    ...namedTenant(tenant),
+    score,
+    text,
+    title,
+    metadata,
+    ...(image !== null && { image }),
+    chunk: chunkOf(payload),
+    scores,
+    ...(shares !== undefined && scores.rerank === undefined && { shares }),
+  };
 }
 
-/** The characters of a term with its weights in an explanation. */
-const CHARACTERS_A_MATCH = 128;
-/** Hits whose sparse vectors are read in one call. */
-const VECTORS_AT_ONCE = 128;
-
-/** The terms that each hit shares with the queries, by scheme, for as many hits as a response has room for. */
-async function matchesOf(
-  all: readonly Found[],
-  questions: readonly QueryVectors[],
-  definition: Collection,
-  store: VectorStore,
-  room: AnswerRoom,
-): Promise<SchemeMatch[][]> {
-  const collection = definition.name as CollectionName;
-  const asked: { scheme: SparseScheme; query: SparseVector; factors: Float32Array }[] = [];
-  for (const scheme of SPARSE_SCHEMES) {
-    for (const vector of questions.flatMap(({ vectors }) => vectors)) {
-      if (vector.list !== scheme || vector.kind !== 'sparse') continue;
-      const factors = await store.termFactors(collection, scheme, vector.values.indices);
-      asked.push({ scheme, query: vector.values, factors });
-    }
-  }
-  const share = new LoopShare();
-  const matched: SchemeMatch[][] = [];
-  for (let from = 0; from < all.length; from += VECTORS_AT_ONCE) {
-    const some = all.slice(from, from + VECTORS_AT_ONCE);
-    const vectors = await store.getVectors(
-      collection,
-      some.map(({ point: { id } }) => id),
-    );
-    for (const { point } of some) {
-      const sparse = vectors.get(point.id)?.sparse;
-      const matches: SchemeMatch[] = [];
-      for (const { scheme, query, factors } of asked) {
-        const document = sparse?.[scheme];
-        if (document === undefined) continue;
-        for (const match of explainMatch(query, factors, document)) matches.push({ scheme, match });
-        await share.step();
-      }
-      if (!room.take(sizeOf(point.payload) + matches.length * CHARACTERS_A_MATCH)) return matched;
-      matched.push(matches);
-    }
-  }
-  return matched;
+function chunkOf(payload: PointPayload): Hit['chunk'] {
+  const { chunk_index: index, chunk_count: count, start, end, timestamp, structure } = payload;
+  return {
+    index,
+    count,
+    start,
+    end,
+    ...(timestamp !== null && { timestamp }),
+    ...(structure?.headings !== undefined && { headings: [...structure.headings] }),
+    ...(structure?.pages !== undefined && { pages: structure.pages.map(({ number }) => number) }),
+  };
 }
 
-/** The matches with the words of the terms; heaviest first in each scheme. */
-async function explanationsOf(
-  found: readonly Found[],
-  matched: readonly SchemeMatch[][],
-  questions: readonly QueryVectors[],
-  definition: Collection,
-  lane: QueryLane,
-): Promise<TermShare[][]> {
-  const texts = [
-    ...questions.flatMap(({ text }) => text ?? []),
-    ...found.map(({ point: { payload } }) => spokenText(payload)),
-  ];
-  const words = new Map<SparseScheme, Map<number, string>>();
-  for (const scheme of SPARSE_SCHEMES) {
-    const terms = new Set<number>();
-    for (const matches of matched)
-      for (const one of matches) if (one.scheme === scheme) terms.add(one.match.term);
-    if (terms.size > 0) words.set(scheme, await sparseTerms(scheme, terms, texts, definition, lane));
-  }
-  const share = new LoopShare();
-  const shares: TermShare[][] = [];
-  for (const matches of matched) {
-    await share.step();
-    shares.push(
-      matches.map(({ scheme, match: { term, ...weights } }) => ({
-        scheme,
-        term: words.get(scheme)?.get(term) ?? `#${term}`,
-        ...weights,
-      })),
-    );
-  }
-  return shares;
+/** Highlights by the analysis of the collection's word vectors. */
+function highlighterFor(questions: readonly QueryVectors[], { profile, analysis }: Collection) {
+  const texts = questions.flatMap(({ text }) => text ?? []);
+  const { bm25, bm42 } = profile.sparse;
+  return highlighter(texts, analyzerOf(bm25?.language ?? bm42?.language ?? 'english', analysis));
 }

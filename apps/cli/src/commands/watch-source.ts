@@ -2,7 +2,6 @@ import { Option, type Command } from 'commander';
 import type { Source } from '@embedmill/client';
 import {
   PRIORITIES,
-  sourceFormatSchema,
   type MaxFailures,
   type Priority,
   type Reading,
@@ -12,14 +11,8 @@ import {
 } from '@embedmill/jobs';
 import type { CommandHost } from '../command-host.ts';
 import { EXIT, usageError } from '../exit.ts';
-import {
-  columnsOf,
-  delimiterOf,
-  encodingOf,
-  maxDeletedOf,
-  maxFailuresOf,
-  metadataOf,
-} from '../options/option-values.ts';
+import { maxDeletedOf, maxFailuresOf } from '../options/option-values.ts';
+import { addReadingOptions } from '../options/reading-options.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { grouped, oneLine, table } from '../terminal/text.ts';
 
@@ -48,28 +41,15 @@ export function addWatchSource(program: Command, host: CommandHost): void {
       .argument('<name>')
       .requiredOption('-c, --collection <name>', 'the target collection');
 
-  named('add', 'watch a source, or change its settings')
+  const add = named('add', 'watch a source, or change its settings')
     .argument(
       '<place...>',
       'a place that the server reads: a local folder or file, s3://bucket/prefix/, s3://bucket/key, or a URL',
     )
     .option('--every <time>', 'interval, such as 15m, 6h or 1d')
     .option('--cron <expression>', 'cron expression, such as "0 3 * * *"')
-    .option('--timezone <name>', 'time zone of --cron, such as Europe/Berlin (default: UTC)')
-    .addOption(
-      new Option('--format <format>', 'the format, if file names do not show it').choices(
-        sourceFormatSchema.options,
-      ),
-    )
-    .option('--columns <field=column,…>', 'the columns of fields, such as id=sku,text=body', columnsOf)
-    .option('--metadata <column,…>', 'the columns that become metadata, or rest for all others', metadataOf)
-    .option('--delimiter <character>', 'delimiter of CSV; detected by default', delimiterOf)
-    .option(
-      '--encoding <name>',
-      'encoding of CSV and NDJSON, such as windows-1252; UTF-8 by default',
-      encodingOf,
-    )
-    .option('--list-separator <text>', 'separator of list entries within a CSV cell')
+    .option('--timezone <name>', 'time zone of --cron, such as Europe/Berlin (default: UTC)');
+  addReadingOptions(add, 'the format, if file names do not show it')
     .addOption(
       new Option('--priority <priority>', 'priority of its jobs (default: normal)').choices(PRIORITIES),
     )

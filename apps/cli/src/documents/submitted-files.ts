@@ -1,10 +1,11 @@
 import { Option, type Command } from 'commander';
-import { PRIORITIES, sourceFormatSchema, type Job, type Reading, type SourceFormat } from '@embedmill/jobs';
+import { PRIORITIES, type Job, type Reading, type SourceFormat } from '@embedmill/jobs';
 import type { Client, JobOptions, JobTarget, ServerSource } from '@embedmill/client';
 import type { Context } from '../command-host.ts';
 import { usageError } from '../exit.ts';
 import { filesToSubmit, formOf, isPlace, passedOver, type FilesToSubmit } from './files-to-submit.ts';
-import { columnsOf, delimiterOf, encodingOf, maxFailuresOf, metadataOf } from '../options/option-values.ts';
+import { maxFailuresOf } from '../options/option-values.ts';
+import { addReadingOptions } from '../options/reading-options.ts';
 import { ProgressDisplay } from '../terminal/progress.ts';
 import { bytes } from '../terminal/text.ts';
 import { documentSource, isFile, submitDocuments } from './document-source.ts';
@@ -18,26 +19,12 @@ export interface FileOptions extends Reading, JobOptions {
 
 /** The options of commands that submit files: `FileOptions`, as far as all of them take it. */
 export function addFileOptions(command: Command): Command {
-  return command
-    .option(
-      '--source <where>',
-      'a further place that the server reads itself, also a path or folder/ on the server; can be repeated',
-      (where: string, others: string[] = []) => [...others, where],
-    )
-    .addOption(
-      new Option('--format <format>', 'the format, if the name does not show it').choices(
-        sourceFormatSchema.options,
-      ),
-    )
-    .option('--columns <field=column,…>', 'the columns of fields, such as id=sku,text=body', columnsOf)
-    .option('--metadata <column,…>', 'the columns that become metadata, or rest for all others', metadataOf)
-    .option('--delimiter <character>', 'delimiter of CSV; detected by default', delimiterOf)
-    .option(
-      '--encoding <name>',
-      'encoding of CSV and NDJSON, such as windows-1252; UTF-8 by default',
-      encodingOf,
-    )
-    .option('--list-separator <text>', 'separator of list entries within a CSV cell')
+  command.option(
+    '--source <where>',
+    'a further place that the server reads itself, also a path or folder/ on the server; can be repeated',
+    (where: string, others: string[] = []) => [...others, where],
+  );
+  return addReadingOptions(command, 'the format, if the name does not show it')
     .addOption(
       new Option('--priority <priority>', 'its priority among your jobs; normal by default').choices(
         PRIORITIES,
