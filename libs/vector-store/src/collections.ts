@@ -13,12 +13,13 @@ import {
 import type { Alias } from './store.ts';
 
 /**
- * @throws EmbedmillError `collection_exists` unless both mean the same: equal profiles and sizes, whenever made.
+ * @throws EmbedmillError `collection_exists` unless both are equivalent: equal profiles and sizes, whenever they were
+ *   created.
  */
 export function assertSameCollection(existing: Collection, wanted: Collection): void {
   const fixed = ({ profile, dims }: Collection) => ({ profile, dims });
   if (isSame(fixed(existing), fixed(wanted))) return;
-  // Wanted as it was created, before fields were added to it.
+  // The request is for the original definition, before fields were added.
   if (isSame({ ...fixed(existing), profile: profileAsCreated(existing) }, fixed(wanted))) return;
   throw new EmbedmillError(
     'collection_exists',
@@ -28,9 +29,9 @@ export function assertSameCollection(existing: Collection, wanted: Collection): 
 }
 
 /**
- * For stores that have no shards and copies to lay out.
+ * For stores without configurable shards and replicas.
  *
- * @throws EmbedmillError `invalid_profile` where the profile says how they are to be
+ * @throws EmbedmillError `invalid_profile` if the profile configures them
  */
 export function refuseLayout({ profile }: Collection, store: string): void {
   if (profile.layout === undefined) return;
@@ -39,17 +40,17 @@ export function refuseLayout({ profile }: Collection, store: string): void {
   throw new EmbedmillError('invalid_profile', `${path}: ${message}`, { details: [{ path, message }] });
 }
 
-/** What an update changes of a collection's dense vectors. */
+/** An update's changes to a collection's dense vectors. */
 export interface VectorChange {
   added: DenseVector | undefined;
   dropped: DenseVector | undefined;
 }
 
 /**
- * What becomes of the dense vectors when a collection's definition becomes `wanted`.
+ * The changes to the dense vectors when a collection's definition becomes `wanted`.
  *
- * @throws EmbedmillError `store_rejected` when anything else of it changes, when the vector to search by is new, or
- *   when a vector that is there would get another model or size.
+ * @throws EmbedmillError `store_rejected` if anything else changes, if the vector used by searches is new, or if an
+ *   existing vector would get another model or size.
  */
 export function vectorChange(existing: Collection, wanted: Collection): VectorChange {
   const fixed = ({ profile, addedFields, createdAt }: Collection) => ({
@@ -81,8 +82,9 @@ export function vectorChange(existing: Collection, wanted: Collection): VectorCh
 }
 
 /**
- * @param vectors what a writer takes for the collection's dense vectors
- * @throws EmbedmillError `store_unavailable` unless they are those that it has, of the same models and in the same order.
+ * @param vectors the writer's view of the collection's dense vectors
+ * @throws EmbedmillError `store_unavailable` unless they equal the collection's, with the same models in the same
+ *   order.
  */
 export function assertVectors(collection: Collection, vectors: readonly DenseVector[]): void {
   const now = denseVectors(collection);
@@ -96,7 +98,7 @@ export function assertVectors(collection: Collection, vectors: readonly DenseVec
   );
 }
 
-/** @throws EmbedmillError `store_unavailable` where the collection has another twin than a writer knows. */
+/** @throws EmbedmillError `store_unavailable` if the collection's twin differs from the writer's view. */
 export function assertTwin(now: Collection, known: Pick<Collection, 'twin'>): void {
   if (now.twin?.name === known.twin?.name) return;
   const its = now.twin === undefined ? 'no twin any more' : `the twin "${now.twin.name}"`;
@@ -106,7 +108,7 @@ export function assertTwin(now: Collection, known: Pick<Collection, 'twin'>): vo
   );
 }
 
-/** @throws EmbedmillError `store_unavailable` where the definition is not what the caller took it to be. */
+/** @throws EmbedmillError `store_unavailable` if the definition differs from the caller's view. */
 export function assertKnown(existing: Collection, known: Collection | undefined): void {
   if (known === undefined || isSame(existing, known)) return;
   throw new EmbedmillError(
@@ -115,7 +117,7 @@ export function assertKnown(existing: Collection, known: Collection | undefined)
   );
 }
 
-/** @throws EmbedmillError `collection_not_found` where it is not the one that a writer knows, but one made since. */
+/** @throws EmbedmillError `collection_not_found` if the collection was created again since the writer read it. */
 export function assertNotRemade(now: Collection, known: Pick<Collection, 'createdAt'>): void {
   if (now.createdAt === known.createdAt) return;
   throw new EmbedmillError(
@@ -124,7 +126,7 @@ export function assertNotRemade(now: Collection, known: Pick<Collection, 'create
   );
 }
 
-/** @throws EmbedmillError `migration_state` when points would be left without the vector that searches use. */
+/** @throws EmbedmillError `migration_state` if points would be left without the vector that searches use. */
 export function assertNoneLacking(wanted: Collection, lacking: number): void {
   if (lacking === 0) return;
   const { name, vector, profile } = wanted;
@@ -139,15 +141,15 @@ export function assertNoneLacking(wanted: Collection, lacking: number): void {
   );
 }
 
-/** Whether an update may leave points without a vector to search by, unless all have that one. */
+/** Whether an update may leave points without a vector to search by, unless all points have it. */
 export function needsWholeVector(existing: Collection, wanted: Collection): boolean {
   return wanted.vector !== existing.vector || vectorChange(existing, wanted).dropped !== undefined;
 }
 
 /**
- * The definition with one more field to filter by; itself, where it is there as this type.
+ * The definition with one more filterable field; unchanged if the field already exists with this type.
  *
- * @throws EmbedmillError `collection_exists` where the field is of another type.
+ * @throws EmbedmillError `collection_exists` if the field has another type.
  */
 export function definitionWithField(existing: Collection, field: string, type: FilterableType): Collection {
   const { filterable } = existing.profile;
@@ -167,7 +169,7 @@ export function sparseSchemes({ profile }: Collection): SparseScheme[] {
   );
 }
 
-/** What to say where a name is taken: by a collection, or, with what it stands for, by an alias. */
+/** The message if a name is taken by a collection, or by an alias, whose target it names. */
 export function nameTaken(name: string, alias?: Alias): EmbedmillError {
   const message =
     alias === undefined
@@ -180,7 +182,7 @@ export function collectionNotFound(name: CollectionName): EmbedmillError {
   return new EmbedmillError('collection_not_found', `there is no collection "${name}"; create it first`);
 }
 
-/** Through JSON, so that a key that is undefined equals one that is missing. */
+/** Compares via JSON, so that an undefined key equals a missing one. */
 function isSame(a: unknown, b: unknown): boolean {
   return isDeepStrictEqual(plain(a), plain(b));
 }

@@ -15,7 +15,7 @@ import {
 import { isInArea } from './geo.ts';
 import { hasWords, wordsIn } from './words.ts';
 
-/** What a condition looks at: the document's id, or a filterable field of its metadata. */
+/** The target of a condition: the document's id, or a filterable field of its metadata. */
 export type Target =
   { kind: 'document_id'; type: 'keyword' } | { kind: 'metadata'; field: string; type: FilterableType };
 
@@ -27,11 +27,11 @@ export interface Range {
 }
 
 /**
- * A filter with its fields found and its values checked. `any` holds when any of the record's values at the
- * target is any of `values`; `range` when any of them satisfies every bound; `prefix` when any of them begins so; `words`
- * when they have all of these words together; `geo` when any of them lies in the area. Dates are instants (see
- * datetime.ts); the bounds of an integer field are integers. A record without the field satisfies none of these; `exists`
- * says whether it has it.
+ * A filter with resolved fields and validated values. `any` holds if any of the record's values at the target is in
+ * `values`; `range` if any of them satisfies every bound; `prefix` if any of them begins with it; `words` if together
+ * they contain all of these words; `geo` if any of them is in the area. Dates are instants (see datetime.ts); the
+ * bounds of an integer field are integers. A record without the field satisfies none of these; `exists` tests for the
+ * field.
  */
 export type Condition =
   | { op: 'and' | 'or'; of: Condition[] }
@@ -48,8 +48,8 @@ const DOCUMENT_ID: Target = { kind: 'document_id', type: 'keyword' };
 /**
  * The condition that a filter states on a collection with these filterable fields.
  *
- * @throws EmbedmillError `invalid_filter`: a field that is not filterable, or a value or an operator that its
- *   type does not have.
+ * @throws EmbedmillError `invalid_filter`: a field that is not filterable, or a value or an operator that does not fit
+ *   its type.
  */
 export function conditionOf(filter: Filter, filterable: Profile['filterable']): Condition {
   if ('and' in filter)
@@ -92,8 +92,8 @@ function some<T>(items: T[], where: string): T[] {
 }
 
 /**
- * The values of a record that conditions on a target compare: its own or, of a list, each element's, without
- * those of another type than the target's. Dates as instants.
+ * The values of a record at a target, for comparisons: its value, or each element of a list, without those of another
+ * type than the target's. Dates as instants.
  */
 export function valuesAt(
   target: Target,
@@ -106,7 +106,7 @@ export function valuesAt(
   });
 }
 
-/** As valuesAt, of a target of type `geo`. */
+/** Like valuesAt, for a target of type `geo`. */
 export function placesAt(target: Target, record: { metadata: { [key: string]: Json } }): GeoPoint[] {
   if (target.kind === 'document_id') return [];
   return valuesOf(target.field, record).flatMap((one) => geoPointOf(one) ?? []);
@@ -117,7 +117,7 @@ function valuesOf(field: string, { metadata }: { metadata: { [key: string]: Json
   return Array.isArray(given) ? given : [given];
 }
 
-/** Whether there is a value at a field of metadata, and which one where conditions on this type cannot compare it. */
+/** Whether a metadata field has a value, and that value if conditions on this type cannot compare it. */
 export function misfitAt(
   field: string,
   type: FilterableType,
@@ -220,7 +220,7 @@ function rangeOf(filter: Extract<Filter, { gte?: unknown }>, type: FilterableTyp
   for (const bound of ['gte', 'gt', 'lte', 'lt'] as const) {
     const given = filter[bound];
     if (given === undefined) continue;
-    // An integer is ≥ 1.5 when it is ≥ 2: rounded here, because stores cut the fraction off.
+    // An integer is ≥ 1.5 if it is ≥ 2. Rounded here, because stores truncate the fraction.
     const up = bound === 'gte' || bound === 'lt';
     const whole =
       type === 'integer' && typeof given === 'number' ? (up ? Math.ceil(given) : Math.floor(given)) : given;

@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import type { CollectionName } from '@embedmill/jobs';
 import type { VectorStore } from './store.ts';
 
-/** What every store does with aliases; `create` makes a collection of a name of its own, which the suite deletes. */
+/**
+ * The behaviour of aliases in every store; `create` creates a collection with a unique name, which the suite deletes.
+ */
 export function aliasConformance(store: () => VectorStore, create: () => Promise<CollectionName>): void {
   describe('aliases', () => {
     const alias = (): CollectionName => `alias-${Math.random().toString(36).slice(2)}` as CollectionName;

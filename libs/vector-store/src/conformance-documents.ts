@@ -14,7 +14,7 @@ import type { DocumentPoints, SearchVector, SparseVectors, VectorStore } from '.
 /** Documents for tests of stores. */
 export const DEFAULT = 'default' as TenantId;
 
-/** The ids, sorted, of the documents whose points a search finds, up to 1,000. */
+/** The sorted ids of the documents whose points a search finds, up to 1,000. */
 export async function idsFound(
   store: VectorStore,
   name: CollectionName,
@@ -30,7 +30,7 @@ export function near(values: Float32Array): SearchVector {
   return { kind: 'dense', values };
 }
 
-/** A sparse vector of these weights, by term. */
+/** A sparse vector with these weights, by term. */
 export function sparse(weights: Record<number, number>): SparseVector {
   const entries = Object.entries(weights)
     .map(([term, weight]) => [Number(term), weight] as const)
@@ -52,16 +52,16 @@ interface DocumentShape {
   metadata?: { [key: string]: Json };
   title?: string;
   image?: string;
-  /** Of each chunk. */
+  /** One per chunk. */
   other?: Float32Array[];
   sparse?: SparseVectors[];
   tokens?: (TokenVectors | undefined)[];
   fingerprint?: string;
-  /** Of the submission that it comes from; 1 by default. */
+  /** The sequence of its submission; 1 by default. */
   sequence?: number;
 }
 
-/** A document of this collection; by default of one chunk, with the first unit vector. */
+/** A document of this collection; by default with one chunk and the first unit vector. */
 export function documentOf(
   collection: CollectionName,
   id: string,
@@ -99,13 +99,13 @@ export function documentOf(
   };
 }
 
-/** What is found of a document that documentOf made. */
+/** The stored state of a document from documentOf. */
 export function stored(id: string, chunkCount: number, sequence = 1, decided = sequence) {
   const written = { fingerprint: `fingerprint of ${id}`, chunkCount, jobId: `job of ${id}` };
   return { state: 'stored', ...written, sequence, decided };
 }
 
-/** What is found of a document that was deleted. */
+/** The stored state of a deleted document. */
 export function absent(decided: number) {
   return { state: 'absent', decided };
 }
@@ -114,7 +114,7 @@ export function unit(dims: number, at: number): Float32Array {
   return new Float32Array(dims).fill(1, at, at + 1);
 }
 
-/** A unit vector of 8 numbers; the nearer two parts of the circle, the nearer their vectors. */
+/** A unit vector of 8 numbers at this part of a circle; near parts have near vectors. */
 export function onCircle(part: number): Float32Array {
   const angle = part * 2 * Math.PI;
   return new Float32Array([Math.cos(angle), Math.sin(angle), 0, 0, 0, 0, 0, 0]);

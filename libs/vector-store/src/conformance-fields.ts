@@ -10,7 +10,7 @@ import { describe, expect, test } from 'vitest';
 import { documentOf, idsFound, keyOf, unit } from './conformance-documents.ts';
 import type { VectorStore } from './store.ts';
 
-/** How a field becomes one to filter by in a collection that lives; a part of `conformance`. */
+/** Making a field of an existing collection filterable; a part of `conformance`. */
 export function fieldConformance(
   store: () => VectorStore,
   create: (change?: Partial<Collection>) => Promise<CollectionName>,
@@ -37,7 +37,7 @@ export function fieldConformance(
         place: { lat: 52.5, lon: 13.4 },
       },
       b: { year: 1999, tag: 'blue', author: { born: [1912, 1950] }, price: 3, about: 'Lazy dogs' },
-      // None of these fits.
+      // None of these values has the type.
       c: { year: 5, tag: 7, author: { born: '1815' }, done: 'yes', at: 'soon', about: 3, place: 'here' },
       d: {},
     };
@@ -59,7 +59,7 @@ export function fieldConformance(
       [{ not: { field: 'about', text: 'fox' } }, 'b c d'],
       [{ field: 'place', geo: { lat: 52.5, lon: 13.4, radius: 10 } }, 'a'],
       [{ field: 'place', exists: false }, 'b c d'],
-      // What was filterable, and ids, are what they were.
+      // Previously filterable fields and ids are unchanged.
       [{ field: 'year', lt: 2000 }, 'b c'],
       [{ field: 'document_id', in: ['a', 'd', 'red', '"blue"'] }, 'a d'],
       [
@@ -73,7 +73,7 @@ export function fieldConformance(
         'b',
       ],
     ];
-    /** Stores agree on values that fit alone: whether one that does not fit exists is Qdrant's own affair. */
+    /** Stores agree only on values of the right type; whether another value counts as existing is up to Qdrant. */
     const isCertain = ([filter]: [Filter, string]) => !('missing' in filter || 'exists' in filter);
 
     async function checked(name: CollectionName, some = CASES): Promise<void> {
@@ -100,7 +100,7 @@ export function fieldConformance(
       expect(collection?.profile.filterable).toEqual({ year: 'integer', ...Object.fromEntries(FIELDS) });
       expect(collection?.addedFields).toEqual(FIELDS.map(([field]) => field));
       await checked(name, CASES.filter(isCertain));
-      // Without values that do not fit, all conditions find the same everywhere.
+      // Without values of other types, all conditions find the same in every store.
       await store().replaceDocuments(name, [documentOf(name, 'c', { metadata: { year: 5 } })]);
       await checked(name);
       await store().replaceDocuments(name, [
@@ -126,7 +126,7 @@ export function fieldConformance(
         await expect(store().addField(name, field, type)).rejects.toMatchObject({
           code: 'collection_exists',
         });
-      // As it was created, it is still the same collection.
+      // With its original definition, it still counts as the same collection.
       const { addedFields, ...rest } = once as Collection;
       expect(addedFields).toEqual(['tag']);
       await store().createCollection({

@@ -12,7 +12,7 @@ import { conditionOf, satisfies } from './condition.ts';
 import { DEFAULT, documentOf, idsFound, near, unit } from './conformance-documents.ts';
 import type { VectorStore } from './store.ts';
 
-/** What every store must find by filters; a part of `conformance`. */
+/** The results of filters in every store; a part of `conformance`. */
 export function filterConformance(
   store: () => VectorStore,
   create: (change: Partial<Collection>) => Promise<CollectionName>,
@@ -251,7 +251,7 @@ const FILTERABLE = {
   price: 'float',
   done: 'boolean',
   at: 'datetime',
-  // A word of zvec's filter language.
+  // A keyword of zvec's filter language.
   order: 'keyword',
   about: 'text',
   place: 'geo',

@@ -10,7 +10,7 @@ import { describe, expect, test } from 'vitest';
 import { documentOf, keyOf, sparse, stored, unit } from './conformance-documents.ts';
 import type { VectorStore } from './store.ts';
 
-/** How a collection changes to another model: a second vector, filled, exchanged; a part of `conformance`. */
+/** Migration to another model: a second vector is added, filled and swapped; a part of `conformance`. */
 export function migrationConformance(
   store: () => VectorStore,
   create: (change?: Partial<Collection>) => Promise<CollectionName>,
@@ -59,7 +59,7 @@ export function migrationConformance(
     return hits.map((hit) => hit.payload.document_id);
   }
 
-  /** Three documents, `a` and `b` of which have a second vector, at right angles to one another. */
+  /** Three documents, of which `a` and `b` have second vectors, orthogonal to each other. */
   async function halfMigrated(): Promise<CollectionName> {
     const name = await create({ profile });
     const documents = ['a', 'b', 'c'].map((id, at) =>
@@ -80,7 +80,7 @@ export function migrationConformance(
     return name;
   }
 
-  /** The same, and `c` has one, too. */
+  /** The same, with one for `c`, too. */
   async function migrated(): Promise<CollectionName> {
     const name = await halfMigrated();
     const c = documentOf(name, 'c').points[0]?.id as PointId;
@@ -219,7 +219,7 @@ export function migrationConformance(
       expect(await definition(name)).toEqual(before);
       expect(await store().countPoints(name)).toBe(3);
       expect(await found(name, unit(4, 2))).toHaveLength(3);
-      // Given up, it goes, and nothing else.
+      // A cancelled migration removes only the second vector.
       await drop(name);
       expect(await store().countPoints(name)).toBe(3);
       expect((await found(name, unit(4, 2)))[0]).toBe('c');
@@ -234,7 +234,7 @@ export function migrationConformance(
         code: 'migration_state',
         message: expect.stringContaining('2 points of') as string,
       });
-      // All that is known of a point is known without that vector.
+      // All other data of the points is kept.
       expect(await store().countPoints(name)).toBe(5);
       expect((await store().scanPoints(name, { limit: 10 })).length).toBe(5);
       const points = await store().getPoints(name, [keyOf('new')]);
@@ -303,7 +303,7 @@ export function migrationConformance(
       await change(name, { averageLength: 12.5 });
       expect((await definition(name)).averageLength).toBe(12.5);
       expect(await store().listCollections()).toContainEqual(await definition(name));
-      // As whoever wants it the way it was created does.
+      // Like a caller that requests the original definition.
       const created = await definition(name);
       delete created.averageLength;
       await store().createCollection(created);

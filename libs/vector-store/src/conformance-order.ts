@@ -3,14 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { absent, DEFAULT, documentOf, keyOf, near, stored, unit } from './conformance-documents.ts';
 import type { DocumentKey, VectorStore } from './store.ts';
 
-/** That of a document the greatest sequence remains, in whatever order writes come; a part of `conformance`. */
+/** The greatest sequence of a document wins, whatever the order of writes; a part of `conformance`. */
 export function orderConformance(
   store: () => VectorStore,
   create: (change?: Partial<Collection>) => Promise<CollectionName>,
 ): void {
   const idsOf = (keys: DocumentKey[]): string[] => keys.map(({ id }) => id);
 
-  /** A document of a sequence: its chunks' fingerprint says which. */
+  /** A document of a sequence, which its chunks' fingerprint identifies. */
   const version = (name: CollectionName, id: string, sequence: number, chunks = 1) =>
     documentOf(name, id, { sequence, chunks, fingerprint: `version ${sequence}` });
 
@@ -20,7 +20,7 @@ export function orderConformance(
     fingerprint: `version ${sequence}`,
   });
 
-  /** The sequences of a document's chunks, as searches find them. */
+  /** The sequences of a document's chunks, as found by searches. */
   async function chunksOf(name: CollectionName, id = 'a'): Promise<number[]> {
     const hits = await store().search(name, {
       vector: near(unit(4, 0)),
@@ -137,9 +137,9 @@ export function orderConformance(
       expect(idsOf(await store().deleteDocuments(name, [keyOf('a')], 4))).toEqual(['a']);
       expect(await found(name)).toEqual(versionOf('a', 3, 1, 5));
       expect(await chunksOf(name)).toEqual([1, 1, 1]);
-      // Its own writer is not overtaken by whoever finds it unchanged.
+      // A submission that finds the document unchanged does not overtake its writer.
       expect(await store().replaceDocuments(name, [version(name, 'b', 1)])).toEqual([]);
-      // A confirmation never takes one back.
+      // A confirmation never restores an older version.
       expect(await store().confirmDocuments(name, versions, 2)).toEqual([]);
       expect(await found(name)).toEqual(versionOf('a', 3, 1, 5));
       expect(await store().replaceDocuments(name, [version(name, 'a', 6)])).toEqual([]);

@@ -18,7 +18,7 @@ import type {
   VectorStore,
 } from './store.ts';
 
-/** How points are read back, by document and one after another; a part of `conformance`. */
+/** Reading points, by document and by scanning; a part of `conformance`. */
 export function pointConformance(
   store: () => VectorStore,
   create: (change?: Partial<Collection>) => Promise<CollectionName>,
@@ -123,7 +123,7 @@ export function pointConformance(
         after = page.at(-1)?.id;
         await store().deleteDocuments(name, [keyOf(`goes${turn}`)], 2);
         await store().replaceDocuments(name, [documentOf(name, `new${turn}`)]);
-        // Another scan, which begins later.
+        // Another scan, which starts later.
         await store().scanPoints(name, { limit: 3 });
       }
       expect(new Set(seen).size).toBe(seen.length);
@@ -150,7 +150,7 @@ export function pointConformance(
       expect(await sorted('source', 'x' as TenantId)).toEqual(["o'mail 1", 'wiki 2']);
       expect(await sorted('tenant', 'x' as TenantId)).toEqual(['x 3']);
       expect(await sorted('tenant', 'z' as TenantId)).toEqual([]);
-      // Replaced, they are counted once; deleted, no more.
+      // Replaced documents are counted once, deleted ones no longer.
       await store().replaceDocuments(name, [documents[1], documents[3]] as DocumentPoints[]);
       await store().replaceDocuments(name, [documentOf(name, 'd2', { tenant: 'y' })]);
       await store().deleteDocuments(

@@ -20,7 +20,7 @@ import {
 } from './conformance-documents.ts';
 import type { NearSearch, VectorStore } from './store.ts';
 
-/** What searches must do in every store, alone and in numbers; a part of `conformance`. */
+/** The behaviour of single and concurrent searches in every store; a part of `conformance`. */
 export function searchConformance(
   store: () => VectorStore,
   create: (change?: Partial<Collection>) => Promise<CollectionName>,

@@ -13,7 +13,7 @@ import type { DocumentPoints, PointSelection, SparseVectors, VectorStore } from 
 const LN2 = Math.log(2);
 const LAST_TERM = 2 ** 32 - 1;
 
-/** What searches by sparse vectors must find, and how they score; a part of `conformance`. */
+/** The results and scores of searches by sparse vectors; a part of `conformance`. */
 export function sparseConformance(
   store: () => VectorStore,
   create: (change?: Partial<Collection>) => Promise<CollectionName>,
@@ -202,7 +202,7 @@ export function sparseConformance(
         await write(own, EXAMPLE);
         await write(own, EXAMPLE);
         expectScores(await search(own, 'bm25', sparse({ 5: 1 })), { d: 0.9 * Math.log(1 + 3.5 / 1.5) });
-        // Now 3 has term 1 of 4, then 1 of 3 is left.
+        // Now 3 of 4 documents have term 1; then 1 of 3 is left.
         await write(own, { b: { 1: 1 } });
         expectScores(await search(own, 'bm25', sparse({ 1: 1 })), {
           a: Math.log(1 + 1.5 / 3.5),
@@ -212,7 +212,7 @@ export function sparseConformance(
         await store().deleteDocuments(own, [keyOf('a'), keyOf('d'), keyOf('missing')], 2);
         await write(own, { e: { 6: 1 } });
         expectScores(await search(own, 'bm25', sparse({ 1: 1 })), { b: Math.log(1 + 2.5 / 1.5) });
-        // A document whose chunks become fewer, and without terms.
+        // A document that gets fewer chunks, without terms.
         await store().replaceDocuments(own, [
           document(own, 'many', [{ bm25: sparse({ 8: 1 }) }, { bm25: sparse({ 8: 1 }) }, {}]),
         ]);

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { documentOf, near, sparse, unit } from './conformance-documents.ts';
 import type { PointSelection, ScoredPoint, SearchVector, VectorStore } from './store.ts';
 
-/** In what order points come that score alike; a part of `conformance`. */
+/** The order of points with equal scores; a part of `conformance`. */
 export function tieConformance(
   store: () => VectorStore,
   create: (change?: Partial<Collection>) => Promise<CollectionName>,
@@ -22,7 +22,7 @@ export function tieConformance(
         names.push(name);
         const documents = Array.from({ length: 90 }, (_, n) =>
           documentOf(name, `d${n}`, {
-            // Most are equal to many others, some to none.
+            // Most scores are equal to many others, some are unique.
             vectors: [n % KINDS === 4 ? [0.6, 0.8 * Math.cos(n), 0.8 * Math.sin(n), 0] : unit(4, n % 2)],
             sparse: [
               { bm25: sparse({ 1: 1, [2 + (n % KINDS)]: 1 }), splade: sparse({ [n % 3]: 1 + (n % 2) }) },
@@ -30,7 +30,7 @@ export function tieConformance(
             metadata: { part: n % 4, parts: [n % 3, 7] },
           }),
         );
-        // Written in two goes, and in no order.
+        // Written in two batches, in random order.
         await store().replaceDocuments(name, documents.slice(50).toReversed());
         await store().replaceDocuments(name, documents.slice(0, 50));
       }
@@ -94,7 +94,7 @@ export function tieConformance(
         {},
         { filter: { field: 'part', in: [1, 2] } },
         { filter: { not: { field: 'part', eq: 3 } } },
-        // Stores may find more by it than there is.
+        // Stores may first find too many points by this condition.
         { filter: { field: 'parts', gte: 1, lte: 6 } },
       );
       await fc.assert(

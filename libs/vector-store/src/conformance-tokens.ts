@@ -10,7 +10,7 @@ import { expect, test } from 'vitest';
 import { documentOf, keyOf } from './conformance-documents.ts';
 import type { DocumentPoints, VectorStore } from './store.ts';
 
-/** Token vectors, which late interaction compares; a part of `conformance`. */
+/** Token vectors for late interaction; a part of `conformance`. */
 export function tokenConformance(
   store: () => VectorStore,
   create: (change?: Partial<Collection>) => Promise<CollectionName>,
@@ -29,7 +29,7 @@ export function tokenConformance(
     return;
   }
 
-  /** Rows of four numbers, the greatest of each 127. */
+  /** Rows of four numbers, each with a maximum of 127. */
   const rows = (...given: number[][]): TokenVectors => Int8Array.from(given.flat());
   const A = rows([127, 0, 0, 0], [0, 127, 0, 0]);
   const B = rows([127, -63, 5, 1]);
@@ -47,7 +47,7 @@ export function tokenConformance(
       expect.closeTo(Math.max(...rowsOf(tokens).map((other) => cosine(one, other))), 3),
     );
 
-  /** A document with the hash of its chunks' token vectors, as a worker writes it. */
+  /** A document with the hash of its chunks' token vectors, as written by a worker. */
   const withHash = (document: DocumentPoints): DocumentPoints => {
     for (const { payload, tokens } of document.points)
       if (tokens !== undefined) payload.hashes = { dense: 'd', tokens: `of ${tokens.join()}` };
@@ -70,7 +70,7 @@ export function tokenConformance(
       points.map(({ id }) => id),
     );
     expect(dense).toEqual(new Map(points.map((point) => [point.id, point.dense])));
-    // Pages of many points come without.
+    // Pages of points do not include them.
     const scanned = await store().scanPoints(name, { limit: 10 });
     expect(scanned.map(({ tokens }) => tokens)).toEqual([undefined, undefined, undefined, undefined]);
   });
@@ -106,7 +106,7 @@ export function tokenConformance(
     const query = rows([0, 0, 127, 0]);
     const both = [first, second] as PointId[];
     expect([...(await store().maxSimilarities(name, both, query)).keys()]).toEqual([first]);
-    // One that is overtaken changes nothing.
+    // An overtaken write changes nothing.
     await write(name, documentOf(name, 'a', { chunks: 2, tokens: [A, A], sequence: 1 }));
     expect(await tokensIn(name, 'a')).toEqual([[...C]]);
     await store().deleteDocuments(name, [keyOf('a')], 3);

@@ -15,8 +15,8 @@ import { tokenConformance } from './conformance-tokens.ts';
 import type { VectorStore } from './store.ts';
 
 /**
- * What every store must do, as tests: run them with a store of each kind. Collections get names of their own and
- * are deleted afterwards, so a server that holds other things can be used.
+ * Tests of the behaviour that every store must have; run them with each kind of store. Collections get unique names and
+ * are deleted afterwards, so the server may also have other data.
  */
 export function conformance(
   title: string,
@@ -365,11 +365,11 @@ export function conformance(
 }
 
 export interface ConformanceOptions {
-  /** False of a store that for a while counts points that are gone. */
+  /** False for a store that temporarily counts removed points. */
   exactFrequencies?: boolean;
-  /** Of a store that has no vectors with the term 2^32 - 1, which no scheme of ours gives: that before it. */
+  /** The largest term; one less for a store that cannot store the term 2^32 - 1, which none of our schemes produces. */
   largestTerm?: number;
-  /** False of a store that refuses collections with token vectors. */
+  /** False for a store that refuses collections with token vectors. */
   tokenVectors?: boolean;
 }
 

@@ -1,7 +1,7 @@
 import { keyText } from './replacement.ts';
 import type { DocumentKey, StoredPoint } from './store.ts';
 
-/** Sorts points of these documents: as the documents were asked for, then by chunk index. */
+/** Sorts points of these documents: in the requested order of the documents, then by chunk index. */
 export function sortByDocument(points: StoredPoint[], documents: DocumentKey[]): StoredPoint[] {
   const places = new Map(documents.map((document, place) => [keyText(document), place]));
   const placeOf = ({ payload: { tenant, document_id } }: StoredPoint) =>

@@ -3,7 +3,7 @@ import type { GeoArea, GeoPoint } from '@embedmill/jobs';
 /** Metres: the Earth's mean radius (IUGG). */
 const EARTH = 6_371_008.8;
 
-/** Degrees; `west` may be greater than `east`, where the box crosses the 180th meridian. */
+/** Degrees; `west` is greater than `east` if the box crosses the 180th meridian. */
 export interface GeoBox {
   north: number;
   south: number;
@@ -17,14 +17,14 @@ export function isInArea(place: GeoPoint, area: GeoArea): boolean {
   return place.lat <= north && place.lat >= south && isBetween(place.lon, area);
 }
 
-/** A box that has all of the area in it. */
+/** A box that contains the whole area. */
 export function boxAround(area: GeoArea): GeoBox {
   if (!('radius' in area)) return area;
-  // A little more than the circle, for what rounding leaves.
+  // Slightly larger than the circle, to allow for rounding.
   const angle = (area.radius / EARTH) * (1 + 1e-9) + 1e-9;
   const lat = radians(area.lat);
   const [south, north] = [lat - angle, lat + angle];
-  // With a pole in it, the circle has all meridians.
+  // A circle that contains a pole covers all meridians.
   const isPolar = north >= Math.PI / 2 || south <= -Math.PI / 2;
   const spread = isPolar ? Math.PI : Math.asin(Math.min(1, Math.sin(angle) / Math.cos(lat)));
   const [west, east] = [area.lon - degrees(spread), area.lon + degrees(spread)];

@@ -1,11 +1,13 @@
-/** Cuts a list into lists of at most so many. */
+/** Splits a list into lists of at most this length. */
 export function groups<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
     items.slice(i * size, (i + 1) * size),
   );
 }
 
-/** Cuts a list into lists of at most `size` that come to at most so many bytes each, but for what is larger alone. */
+/**
+ * Splits a list into lists of at most `size` items with at most this many bytes each; a larger item gets its own list.
+ */
 export function groupsOfBytes<T>(
   items: readonly T[],
   most: number,

@@ -1,10 +1,10 @@
 import { denseVectors, type Collection, type CollectionName } from '@embedmill/jobs';
 import { assertNotRemade, assertTwin, assertVectors, collectionNotFound } from './collections.ts';
 
-/** Milliseconds for which a collection's definition is taken to be what it was. */
+/** How long a collection's definition is cached, in milliseconds. */
 const DEFINITION_AGE = 5000;
 
-/** What collections were when they were last read or written, for a short while: each write needs it. */
+/** A short-lived cache of collections' definitions, which every write needs. */
 export class KnownDefinitions {
   readonly #definitions = new Map<string, { collection: Collection; until: number }>();
 
@@ -22,15 +22,15 @@ export class KnownDefinitions {
   }
 }
 
-/** Where a store of many processes keeps what its collections are. */
+/** Where a store shared by several processes keeps its collections' definitions. */
 export interface Definitions {
-  /** Perhaps some seconds old. Errors: `collection_not_found`. */
+  /** May be some seconds old. Errors: `collection_not_found`. */
   collection(name: CollectionName): Promise<Collection>;
-  /** As it is now; undefined where there is none. */
+  /** The current definition; undefined if there is none. */
   reread(name: CollectionName): Promise<Collection | undefined>;
 }
 
-/** The collection that a writer knows. Errors: `collection_not_found`, also where it is another by now. */
+/** The collection that a writer knows. Errors: `collection_not_found`, also if it was created again since. */
 export async function writtenCollection(
   definitions: Definitions,
   name: CollectionName,
@@ -44,8 +44,8 @@ export async function writtenCollection(
 }
 
 /**
- * The definition that a write went by may be some seconds old: what was written by one that is no longer true is written
- * again. Errors: `collection_not_found`; those of the vectors, or of the twin, that the writer did not know.
+ * The definition used for a write may be some seconds old: a write with an outdated definition is repeated. Errors:
+ * `collection_not_found`; errors about vectors or a twin that the writer did not know.
  */
 export async function assertCurrent(
   definitions: Definitions,

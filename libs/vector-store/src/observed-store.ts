@@ -1,7 +1,7 @@
 import { EmbedmillError } from '@embedmill/jobs';
 import type { VectorStore } from './store.ts';
 
-/** What calls are told apart by, for those who watch; pings, and the few calls of bulk loads, are not watched. */
+/** The kinds of observed calls; pings, and the few calls of bulk loads, are not observed. */
 const OPERATIONS = {
   findDocuments: 'lookup',
   replaceDocuments: 'upsert',
@@ -39,7 +39,7 @@ const OPERATIONS = {
 
 export type StoreOperation = (typeof OPERATIONS)[keyof typeof OPERATIONS];
 
-/** One call of the store, tries of its requests and waits between them included. */
+/** One call of the store, including retries of its requests and the pauses between them. */
 export interface StoreCall {
   operation: StoreOperation;
   /** `rejected`: the same call would fail again. */
@@ -49,11 +49,11 @@ export interface StoreCall {
 
 export interface StoreObserver {
   onCall: (call: StoreCall) => void;
-  /** A request was answered with "too many requests" (429); it may be sent again within the same call. */
+  /** A "too many requests" response (429); the request may be retried within the same call. */
   onThrottled: () => void;
 }
 
-/** The same store, which tells of each call how long it took and how it ended. */
+/** Wraps a store to report the duration and outcome of each call. */
 export function observedStore(store: VectorStore, { onCall }: Pick<StoreObserver, 'onCall'>): VectorStore {
   return new Proxy(store, {
     get(target, name) {

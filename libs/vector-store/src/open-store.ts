@@ -7,17 +7,17 @@ import { connectStore } from './socket/connect-store.ts';
 export interface StoreOptions {
   qdrantUrl?: string | undefined;
   qdrantApiKey?: string | undefined;
-  /** How it is used. */
+  /** How to use it. */
   qdrant?: Omit<QdrantOptions, 'url' | 'apiKey' | 'onThrottled'> | undefined;
-  /** Where a Milvus is, and how it is used. */
+  /** The address of a Milvus server, and how to use it. */
   milvus?: Omit<MilvusOptions, 'onThrottled'> | undefined;
-  /** The socket of the process that owns the embedded store; used where no other is given. */
+  /** The socket of the process that owns the embedded store; used if no other store is given. */
   socket: string;
-  /** Is told of each call, and of requests that were throttled. */
+  /** Is notified of each call, and of throttled requests. */
   observer?: StoreObserver | undefined;
 }
 
-/** The store that a configuration means: Qdrant or Milvus where a URL is given, else the embedded one, through its socket. */
+/** Opens the configured store: Qdrant or Milvus if a URL is given, else the embedded one, through its socket. */
 export async function openStore(options: StoreOptions): Promise<VectorStore> {
   const { observer } = options;
   const store = await storeOf(options);

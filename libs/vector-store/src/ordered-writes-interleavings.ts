@@ -10,7 +10,7 @@ import {
   type Head,
 } from './ordered-writes.ts';
 
-/** One point that a model of a store shows: a chunk of the one document that is written. */
+/** One point in a model of a store: a chunk of the document being written. */
 export interface ShownPoint {
   chunk: number;
   fingerprint: string | undefined;
@@ -18,7 +18,7 @@ export interface ShownPoint {
 
 /** A model of a store that holds one document. */
 export interface OrderModel {
-  /** What a writer sees of it: before each step it waits until it may go on. */
+  /** The writer's view of the model, which waits before each step until it may continue. */
   seenBy(step: () => Promise<void>): ConditionalPoints;
   readonly shown: ShownPoint[];
   readonly head: Head | undefined;
@@ -28,12 +28,12 @@ export interface OrderModel {
 export const NAME = 'c' as Parameters<typeof documentOf>[0];
 export const KEY = keyOf('a');
 
-/** What a writer does under its sequence: stores a text of so many chunks, or deletes. */
+/** A writer's action under its sequence: stores a text with this many chunks, or deletes. */
 type Task = { sequence: number; text: string; chunks: number } | { sequence: number; deletes: true };
 
 class Killed extends Error {}
 
-/** As a worker does it: looks, and writes, confirms, deletes, or finds itself overtaken and removes what it left. */
+/** Acts like a worker: reads, then writes, confirms, deletes, or finds itself overtaken and removes its remains. */
 async function run(task: Task, points: ConditionalPoints): Promise<void> {
   const { sequence } = task;
   if ('deletes' in task) return void (await deleteInOrder(points, [KEY], sequence));
@@ -55,8 +55,8 @@ async function run(task: Task, points: ConditionalPoints): Promise<void> {
 }
 
 /**
- * Runs tasks on one model, step by step in the order that `schedule` says: of those that have a step to do, the one at this
- * place, modulo their number; a negative number ends that one before its step, and it starts again.
+ * Runs tasks on one model, step by step in the order given by `schedule`: each number selects one of the tasks with a
+ * pending step, modulo their number; a negative number kills that task before its step, and restarts it.
  */
 async function interleave(
   model: OrderModel,
@@ -85,7 +85,7 @@ async function interleave(
   };
   for (const [n, task] of tasks.entries()) start(n, task);
   for (let at = 0; running > 0; at += 1) {
-    // Each of those that run waits for its next step then.
+    // Then each running task waits for its next step.
     while (waiting.size < running) await new Promise<void>((resolve) => (settled = resolve));
     const order = [...waiting.keys()].sort((a, b) => a - b);
     const pick = schedule[at] ?? 0;
@@ -116,8 +116,9 @@ function expectSerial(model: OrderModel, tasks: readonly Task[]): void {
 }
 
 /**
- * All interleavings of writers of one document, step by step on a model of a store, each of which may be ended before any
- * of its steps and run again, as its shard is: afterwards just the document of the greatest sequence is there.
+ * Tests all interleavings of writers of one document, step by step on a model of a store. Each writer may be killed
+ * before any of its steps and run again, like its shard. Afterwards, only the document with the greatest sequence must
+ * exist.
  */
 export function orderInterleavings(title: string, modelOf: () => OrderModel, deepest = 14): void {
   describe(title, () => {
@@ -133,7 +134,7 @@ export function orderInterleavings(title: string, modelOf: () => OrderModel, dee
         },
         { weight: 1, arbitrary: fc.constant({ sequence, deletes: true as const }) },
       );
-    // Half of the steps go to anybody; some end a writer.
+    // Half of the steps go to a random task; some kill a writer.
     const schedule = fc.array(
       fc.oneof(
         { weight: 9, arbitrary: fc.nat(5) },
@@ -177,7 +178,7 @@ export function orderInterleavings(title: string, modelOf: () => OrderModel, dee
   });
 }
 
-/** All sequences of this length of two choices. */
+/** All sequences of two choices with this length. */
 function* choices(length: number): Generator<number[]> {
   for (let bits = 0; bits < 2 ** length; bits += 1) yield Array.from({ length }, (_, at) => (bits >> at) & 1);
 }

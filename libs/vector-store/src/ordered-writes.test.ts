@@ -12,11 +12,11 @@ interface ModelPoint {
   confirmed: number;
 }
 
-/** The points of one document, as a store with conditions has them. */
+/** The points of one document, in a store with conditional writes. */
 class ModelPoints implements OrderModel {
   readonly points = new Map<string, ModelPoint>();
 
-  /** What a writer sees of it: before each step it waits until it may go on. */
+  /** The writer's view of the model, which waits before each step until it may continue. */
   seenBy(step: () => Promise<void>): ConditionalPoints {
     const { points } = this;
     const id = (chunk: number) => pointId(DEFAULT, NAME, 'a' as DocumentId, chunk);
@@ -37,7 +37,7 @@ class ModelPoints implements OrderModel {
         points.set(id(0), { chunk: 0, chunkCount: 0, fingerprint: undefined, sequence, confirmed: 0 });
       },
       async write(written: readonly Point[], sequence) {
-        // Each point is a step of its own: a request may be cut short between any two.
+        // Each point is a separate step, because a request may be interrupted between any two.
         for (const { id: at, payload } of written) {
           await step();
           if (!isFree(at, sequence)) continue;

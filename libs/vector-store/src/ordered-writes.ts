@@ -1,45 +1,47 @@
 import type { Point, DocumentKey, DocumentPoints, DocumentVersion } from './store.ts';
 
 /**
- * Writes of whole documents in the order of their sequences, on a store that many processes write to and that does no more
- * in one step than change one point: so nobody can hold a document while writing it.
+ * Writes whole documents in the order of their sequences, in a store that many processes write to and that is atomic
+ * only per point, so a document cannot be locked while it is written.
  *
- * The _head_, a document's chunk 0, is what the order is kept on. It carries the sequence of its writer, and one may have
- * `confirmed` it: the sequence of a submission that found it unchanged. The greater of both has _decided_ the document.
- * A head is only ever replaced by one of no smaller sequence than decided it, so that what decided a document only grows,
- * and a writer that sees a greater one than its own knows that it has been _overtaken_ for good. A head without chunks is
+ * The order is kept on the _head_, a document's chunk 0. It has the sequence of its writer, and possibly that of a
+ * submission that found it unchanged and `confirmed` it. The greater of the two has _decided_ the document. A head is
+ * only replaced by one whose sequence is not smaller than the deciding one, so the deciding sequence only grows, and a
+ * writer that sees a greater one than its own knows that it has been permanently _overtaken_. A head without chunks is
  * a tombstone: of a deletion, or of a document that is being written.
  *
- * 1. A document of several chunks is buried first: its head becomes a tombstone of the writer's sequence. From here on it
- *    is not whole for anybody, and no older writer can end it. Whoever is overtaken by then has changed nothing.
- * 2. Its chunks from 1 on are written where none of a greater sequence is. An older writer that comes later, or had been
- *    on its way, may put chunks of its own where this document has none.
- * 3. The head is written, which makes the document whole. One of a single chunk, the usual case, comes to this at once, and
- *    is never missing while it is replaced.
- * 4. The heads are read. Who finds itself overtaken removes its own chunks, of exactly its sequence. Who does not removes
- *    what lies beyond its last chunk, of its own sequence and smaller ones: all those who wrote it are done, or will find
- *    themselves overtaken.
+ * 1. A document with several chunks is buried first: its head becomes a tombstone with the writer's sequence. From now
+ *    on nobody sees it as complete, and no older writer can complete it. A writer that is already overtaken at this
+ *    point has changed nothing.
+ * 2. Its chunks from 1 on are written unless one with a greater sequence exists. An older writer that comes later, or
+ *    was already writing, may add its own chunks where this document has none.
+ * 3. The head is written, which completes the document. A document with a single chunk, the usual case, begins with
+ *    this step, and is never missing while it is replaced.
+ * 4. The heads are read. A writer that finds itself overtaken removes its own chunks, with exactly its sequence.
+ *    Otherwise it removes all chunks beyond its last one with its own or smaller sequences: their writers are done, or
+ *    will find themselves overtaken.
  *
- * A deletion buries, reads, and removes in the same way. Steps may be repeated, and a writer may die between any two: when
- * its shard is run again, it finishes, or finds itself overtaken and removes what it had written (`removeOvertaken`); a
- * document that it had ended is confirmed under its own sequence, which removes what lay beyond.
+ * A deletion buries, reads, and removes in the same way. Steps are idempotent, and a writer may die between any two:
+ * when its shard runs again, it finishes, or finds itself overtaken and removes what it had written
+ * (`removeOvertaken`). A document that it had completed is confirmed under its own sequence, which removes the chunks
+ * beyond.
  */
 export interface ConditionalPoints {
   /**
-   * Makes tombstones of these documents' heads, also where there are none: but where a greater sequence has decided, and
-   * where the head is the very document, whole, of this sequence.
+   * Turns these documents' heads into tombstones, also missing ones, unless a greater sequence has decided, or the head
+   * already is this complete document with this sequence.
    */
   bury(
     documents: readonly (DocumentKey & { fingerprint?: string | undefined })[],
     sequence: number,
   ): Promise<void>;
-  /** Writes points where there are none, and over those that no greater sequence has decided. */
+  /** Writes missing points, and overwrites those that no greater sequence has decided. */
   write(points: readonly Point[], sequence: number): Promise<void>;
-  /** Confirms heads that are still of the sequence `written`, unless a greater sequence than this one has decided. */
+  /** Confirms heads that still have the sequence `written`, unless a greater sequence than this one has decided. */
   confirm(documents: readonly DocumentKey[], written: number, sequence: number): Promise<void>;
-  /** Of each document its head, and whether there is a point at chunk `beyond`. */
+  /** Each document's head, and whether there is a point at chunk `beyond`. */
   look(documents: readonly (DocumentKey & { beyond?: number | undefined })[]): Promise<Seen[]>;
-  /** Removes the documents' chunks from this index on that were written under the sequence, or under none greater. */
+  /** Removes the documents' chunks from this index on that have exactly this sequence, or at most this one. */
   remove(
     documents: readonly DocumentKey[],
     from: number,
@@ -49,12 +51,12 @@ export interface ConditionalPoints {
 }
 
 export interface Head {
-  /** 0 of a tombstone. */
+  /** 0 for a tombstone. */
   chunkCount: number;
   fingerprint: string | undefined;
-  /** Of its writer. */
+  /** The sequence of its writer. */
   sequence: number;
-  /** 0 where nobody has. */
+  /** 0 if nobody has. */
   confirmed: number;
 }
 
@@ -67,7 +69,7 @@ export function decidedBy({ sequence, confirmed }: Pick<Head, 'sequence' | 'conf
   return Math.max(sequence, confirmed);
 }
 
-/** @returns the documents that were overtaken, as all of these do */
+/** @returns the documents that were overtaken, like all of these methods */
 export async function replaceInOrder(
   points: ConditionalPoints,
   documents: readonly DocumentPoints[],
@@ -85,7 +87,7 @@ async function replaceAlike(
   sequence: number,
 ): Promise<DocumentKey[]> {
   const overtaken = new Map<DocumentPoints, Head>();
-  /** Of these the very document is whole already, as an earlier attempt wrote it. */
+  /** The documents that an earlier attempt has already written completely. */
   const ended = new Set<DocumentPoints>();
   const several = documents.filter((document) => document.points.length !== 1);
   if (several.length > 0) {
@@ -133,7 +135,7 @@ export async function deleteInOrder(
   return overtaken.map(keyOf);
 }
 
-/** @returns the documents that are not these versions any more */
+/** @returns the documents that no longer have these versions */
 export async function confirmInOrder(
   points: ConditionalPoints,
   versions: readonly DocumentVersion[],
@@ -158,8 +160,8 @@ export async function confirmInOrder(
 }
 
 /**
- * The head that a greater sequence has decided, if it has; not where that confirmed the very document: then it remains,
- * and has not been overtaken.
+ * The head that a greater sequence has decided, if any; not if that sequence confirmed this very document, which then
+ * remains and has not been overtaken.
  */
 function overtakenBy(head: Head | undefined, sequence: number, fingerprint?: string): Head | undefined {
   if (head === undefined || decidedBy(head) <= sequence) return undefined;
@@ -174,7 +176,7 @@ function fingerprintOf({ points: [first] }: DocumentPoints): string | undefined 
   return first?.payload.fingerprint;
 }
 
-/** The index after its last chunk; its head is there in any case. */
+/** The index after its last chunk; a head always exists. */
 function endOf(points: readonly Point[]): number {
   return Math.max(1, points.length);
 }

@@ -2,7 +2,7 @@ import type { PointPayload } from './store.ts';
 
 type Later = 'image' | 'timestamp' | 'sequence';
 
-/** A payload as it should be; those that were stored before there were pictures or sequences lack what is of them. */
+/** A complete payload; those stored before pictures or sequences existed lack these fields. */
 export function wholePayload(
   stored: Omit<PointPayload, Later> & Partial<Pick<PointPayload, Later>>,
 ): PointPayload {

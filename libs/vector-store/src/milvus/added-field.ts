@@ -6,14 +6,14 @@ import { oneOf } from './milvus-filter.ts';
 import { countedSchemes, KEY, PAYLOAD, payloadIn, schemeFact, type Row } from './point-rows.ts';
 import { vectorTable } from './table-names.ts';
 
-/** Rows that are changed at once. */
+/** The number of rows changed at once. */
 const ROWS_AT_ONCE = 500;
 const MOST_TRIES = 5;
 
 /**
- * Gives rows that were written before a field was filterable what it is filtered by.
+ * Adds the filter columns of a newly filterable field to existing rows.
  *
- * @param documents those alone; all by default
+ * @param documents only these; all by default
  */
 export async function fillFields(
   connection: MilvusConnection,
@@ -31,11 +31,11 @@ export async function fillFields(
         try {
           await connection.update(table, rows);
         } catch (thrown) {
-          // One may have been removed meanwhile.
+          // A row may have been removed meanwhile.
           if (tries === MOST_TRIES) throw thrown;
         }
         await removeOvertaken(connection, collection, table, rows);
-        // One that was written anew meanwhile has what was read of the former one now.
+        // A row that was rewritten meanwhile now has the values read from its predecessor.
         const keys = rows.map((row) => row[KEY] as string);
         rows = lacking(await connection.rows(table, { filter: oneOf(KEY, keys), columns }));
       }
@@ -43,7 +43,7 @@ export async function fillFields(
   }
 }
 
-/** Of rows those whose columns to filter by are not what they should be, with what they should be. */
+/** The rows whose filter columns are wrong, with the correct values. */
 function lackingRows(collection: Collection): (rows: Row[]) => Row[] {
   const make = filterColumnsOf(collection);
   const schemes = countedSchemes(collection);
@@ -57,7 +57,7 @@ function lackingRows(collection: Collection): (rows: Row[]) => Row[] {
     });
 }
 
-/** Rows that were removed between being read and being written: something of another sequence decides their documents. */
+/** Rows that were removed between reading and writing; another sequence decides their documents. */
 async function removeOvertaken(
   connection: MilvusConnection,
   collection: Collection,

@@ -14,12 +14,12 @@ import { KEY, rowKey, rowsOf, type Row } from './point-rows.ts';
 import type { Registry } from './registry.ts';
 import { markTable, vectorTable } from './table-names.ts';
 
-/** Documents a look-up. */
+/** The number of documents per look-up. */
 const DOCUMENTS_AT_ONCE = 1000;
 const MOST_ROWS = 256;
 const MOST_BYTES = 5_000_000;
 
-/** The documents of collections in Milvus: looked up, and written in the order of their sequences. */
+/** Looks up the documents of collections in Milvus, and writes them in the order of their sequences. */
 export class Documents {
   readonly #connection: MilvusConnection;
   readonly #registry: Registry;
@@ -105,8 +105,8 @@ export class Documents {
   #writes(collection: Collection, known = collection, rows = new RowCache(collection)): MilvusWrites {
     const name = collection.name as CollectionName;
     const connection = this.#connection;
-    // First from the second one, so that what is cut short is seen in the searched one, by which it is done again; and once
-    // more, for what was copied there in between (see SecondVectors).
+    // First from the second table, so that an interrupted removal is still visible in the searched one and is repeated;
+    // then once more, for rows copied there in between (see SecondVectors).
     const [searched, second] = denseVectors(collection).map((vector) => vectorTable(collection, vector.name));
     const tables = second === undefined ? [searched] : [second, searched, second];
     const requests: RowRequests = {
@@ -164,7 +164,10 @@ export class Documents {
   }
 }
 
-/** The rows of a write's points, made once: before anything is written, so that what Milvus cannot hold is refused then. */
+/**
+ * The rows of a write's points, created before anything is written, so that data that Milvus cannot store is refused
+ * first.
+ */
 class RowCache {
   readonly #collection: Collection;
   readonly #make: ReturnType<typeof rowsOf>;

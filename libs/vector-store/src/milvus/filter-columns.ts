@@ -5,36 +5,37 @@ import type { PointPayload } from '../store.ts';
 import { wordsIn } from '../words.ts';
 
 /**
- * What points are filtered by, in two columns that take any field, also one that is added later.
+ * The data for filtering points, in two columns that work for any field, including later ones.
  *
- * `FACTS` is a list of digests: that a field has a value, that it has this one, that a text has this word. So values need no
- * escaping, and conditions on what is missing need no null, which Milvus compares in more than one way.
+ * `FACTS` is a list of digests, which state that a field has a value, that it has a certain value, or that a text has a
+ * certain word. So values need no escaping, and conditions on missing fields need no null, which Milvus compares
+ * inconsistently.
  *
- * `RANGES` is JSON: of each field that has an order the least and the greatest value, and whether there are several, because
- * Milvus compares no lists; of keywords their beginnings, as hexadecimal digits of UTF-8, which sort as the texts do; of places
- * the box around them.
+ * `RANGES` is JSON. For each ordered field it has the smallest and the largest value, and whether there are several,
+ * because Milvus cannot compare lists; for keywords their beginnings, as hexadecimal UTF-8, which sorts like the texts;
+ * for places their bounding box.
  */
 export const FACTS = 'facts';
 export const RANGES = 'ranges';
 
-/** Milvus holds no longer lists. */
+/** Milvus' maximum length of a list. */
 export const MOST_ENTRIES = 4096;
-/** Hexadecimal digits of a keyword's beginning. */
+/** The number of hexadecimal digits of a keyword's beginning. */
 export const BEGINNING = 128;
 
 export type RangePart = 'least' | 'greatest' | 'several' | 'south' | 'north' | 'west' | 'east';
 
-/** Where a part of a field's range stands. */
+/** The key of a part of a field's range. */
 export function rangeKey(target: Target, part: RangePart): string {
   return `${digest(nameOf(target))}.${part}`;
 }
 
-/** Stands for a field's having a value. */
+/** The fact that a field has a value. */
 export function thereFact(target: Target): string {
   return digest(nameOf(target));
 }
 
-/** Stands for a field's having this value; of texts: this word. */
+/** The fact that a field has this value, or that a text has this word. */
 export function valueFact(target: Target, value: Scalar): string {
   return digest(`${nameOf(target)}\0${JSON.stringify(value)}`);
 }
@@ -44,9 +45,9 @@ export function beginningOf(text: string): string {
 }
 
 /**
- * Makes what stands in these columns.
+ * Creates the content of these columns.
  *
- * @throws EmbedmillError `store_rejected` where a record has more values and words than a list of Milvus' has room for.
+ * @throws EmbedmillError `store_rejected` if a record has more values and words than fit into a Milvus list.
  */
 export function filterColumnsOf(collection: Collection): (
   payload: Pick<PointPayload, 'document_id' | 'metadata'>,

@@ -8,7 +8,7 @@ import { markTable, vectorTable } from './table-names.ts';
 /** A head row, with the job that wrote it. */
 export type StoredHead = HeadRow & { jobId: JobId };
 
-/** The chunks 0 of these documents (which are known by their ids), in all their versions. */
+/** All versions of the chunks 0 of these documents (given by their ids). */
 export async function headRows(
   connection: MilvusConnection,
   collection: Collection,
@@ -43,7 +43,7 @@ export async function marksOf(
   }));
 }
 
-/** What decides these documents. */
+/** The state that decides each of these documents. */
 export async function headsOf(
   connection: MilvusConnection,
   collection: Collection,

@@ -7,18 +7,18 @@ import { KEY, type Row } from './point-rows.ts';
 import { quoted } from './milvus-filter.ts';
 import type { DataTypes, Table } from './tables.ts';
 
-/** Requests that write, at once. */
+/** The maximum number of concurrent writes. */
 const WRITES_AT_ONCE = 3;
-/** Milvus' `Strong`: what was acknowledged to anybody is read. */
+/** Milvus' `Strong` consistency: reads see all acknowledged writes. */
 const STRONG = 0;
-/** Milvus finds no more than so many points in one search or page. */
+/** The maximum number of points in one Milvus search or page. */
 export const MOST_ROWS = 16_384;
 
-/** Milliseconds that are waited for an answer. */
+/** The time limits for a response, in milliseconds. */
 export interface Patience {
-  /** Of what somebody waits for; not asked again. */
+  /** For requests that someone is waiting for; not retried. */
   search: number;
-  /** Of writes, counts and definitions, which are asked again. */
+  /** For writes, counts and definitions, which are retried. */
   other: number;
 }
 
@@ -32,12 +32,12 @@ export interface Rows {
   filter?: string | undefined;
   columns: string[];
   limit?: number | undefined;
-  /** In the order of keys, those after this one. */
+  /** In order of keys, those after this one. */
   after?: string | undefined;
   isPrompt?: boolean;
 }
 
-/** Milvus' requests, on tables by their names; what each comes to as an error, and what is known of collections. */
+/** Sends Milvus' requests on tables, converts errors, and caches the collections' definitions. */
 export class MilvusConnection {
   readonly description: string;
   readonly types: DataTypes;
@@ -72,7 +72,7 @@ export class MilvusConnection {
     await this.#client.closeConnection();
   }
 
-  /** Makes a table, with its indexes, as far as it is not there. */
+  /** Creates a table with its indexes, as far as they are missing. */
   async create(name: string, table: Table): Promise<void> {
     const client = this.#client;
     if (!(await this.has(name))) {
@@ -85,7 +85,7 @@ export class MilvusConnection {
       try {
         await this.#send(name, (timeout) => client.createCollection({ ...wanted, timeout }));
       } catch (thrown) {
-        // Somebody else may have created it in between, or we ourselves, by a request whose answer was lost.
+        // Another process may have created it meanwhile, or this one, by a request whose response was lost.
         if (!(await this.has(name))) throw thrown;
       }
     }
@@ -93,7 +93,7 @@ export class MilvusConnection {
     const isList = (field: string) =>
       table.fields.some((one) => one.name === field && one.data_type === this.types.Array);
     for (const [field_name, index] of Object.entries(table.indexes)) {
-      // Milvus Lite has none of lists.
+      // Milvus Lite has no indexes on lists.
       if (isLite && isList(field_name)) continue;
       const wanted = { collection_name: name, field_name, index_name: field_name, ...index };
       try {
@@ -122,7 +122,7 @@ export class MilvusConnection {
     return data.map((table) => table.name);
   }
 
-  /** Whether there was one. */
+  /** Whether the table existed. */
   async drop(name: string): Promise<boolean> {
     this.#loaded.delete(name);
     if (!(await this.has(name))) return false;
@@ -136,7 +136,7 @@ export class MilvusConnection {
     await this.#write(name, (timeout) => this.#client.upsert({ collection_name: name, data, timeout }));
   }
 
-  /** Changes these columns of rows that are there. Errors: `store_rejected` where one is not. */
+  /** Changes these columns of existing rows. Errors: `store_rejected` if one does not exist. */
   async update(name: string, rows: Row[]): Promise<void> {
     if (rows.length === 0) return;
     const wanted = { collection_name: name, data: rows as RowData[], partial_update: true };
@@ -173,7 +173,7 @@ export class MilvusConnection {
     return data;
   }
 
-  /** All rows of a filter in the order of keys, some at a time. */
+  /** All rows that match a filter, in order of keys, in batches. */
   async *pages(name: string, { limit = 1000, ...wanted }: Rows): AsyncGenerator<Row[]> {
     for (let after = wanted.after; ;) {
       const page = await this.rows(name, { ...wanted, limit, after });
@@ -221,14 +221,17 @@ export class MilvusConnection {
     }));
   }
 
-  /** Milvus Lite takes one write of a table at a time, and has no indexes of lists. */
+  /** Milvus Lite accepts only one write per table at a time, and has no indexes on lists. */
   isLite(): Promise<boolean> {
     this.#isLite ??= this.version().then(isLite);
     this.#isLite.catch(() => (this.#isLite = undefined));
     return this.#isLite;
   }
 
-  /** A table is read and searched only where it is loaded; which it may not be after a restart. Once a process. */
+  /**
+   * Loads a table, once per process: only loaded tables can be read and searched, and after a restart they may not be
+   * loaded.
+   */
   #load(name: string): Promise<void> {
     const known = this.#loaded.get(name);
     if (known !== undefined) return known;
@@ -273,10 +276,10 @@ export class MilvusConnection {
   }
 }
 
-/** Whether a version is Milvus Lite's. */
+/** Whether this is a version of Milvus Lite. */
 export function isLite(version: string): boolean {
   return version.startsWith('milvus_lite');
 }
 
-/** What lets Milvus answer a page in the order of keys. */
+/** The options for pages in order of keys. */
 const IN_ORDER = { iterator: 'True', reduce_stop_for_best: 'True' };

@@ -12,12 +12,12 @@ import {
 } from './filter-columns.ts';
 
 /**
- * A condition in Milvus' words, over the columns of filter-columns.ts. Negations are pushed down to the comparisons: what a
- * comparison with a missing JSON key is, and its negation, differs between Milvus' versions.
+ * A condition in Milvus' filter language, on the columns of filter-columns.ts. Negations are pushed down to the
+ * comparisons, because comparing a missing JSON key, and negating that, differs between Milvus versions.
  *
- * `exact` is false where more is found than there is: of ranges with two bounds (and of what a keyword begins with, which is one)
- * in records with several values, and of circles, which are compared by the box around them. Whoever searches checks what it
- * found then, with `satisfies`.
+ * `exact` is false if the expression may also match other points: for ranges with two bounds (including prefixes of
+ * keywords) in records with several values, and for circles, which are compared by their bounding boxes. The caller
+ * must then check the results with `satisfies`.
  */
 export interface MilvusExpression {
   text: string;
@@ -66,7 +66,7 @@ export function milvusExpression(condition: Condition, negated = false): MilvusE
   }
 }
 
-/** What every point satisfies. */
+/** An expression that every point satisfies. */
 const EVERY = '(chunk_index >= 0)';
 
 function facts(which: 'any' | 'all', digests: string[], negated: boolean): MilvusExpression {
@@ -81,7 +81,7 @@ interface Bounds {
   lt?: number | string | undefined;
 }
 
-/** Any value is at least x exactly when the greatest one is; any is at most x exactly when the least one is. */
+/** Some value is at least x exactly if the greatest one is, and at most x exactly if the smallest one is. */
 function range(target: Target, { gte, gt, lte, lt }: Bounds, negated: boolean): string {
   const compare = (part: RangePart, holds: string, fails: string, bound: number | string | undefined) =>
     bound === undefined ? [] : [`${keyed(target, part)} ${negated ? fails : holds} ${literal(bound)}`];
@@ -116,7 +116,7 @@ function keyed(target: Target, part: RangePart): string {
   return `${RANGES}["${rangeKey(target, part)}"]`;
 }
 
-/** Texts here are hexadecimal digits, which need no escaping. */
+/** Texts here are hexadecimal, and need no escaping. */
 function literal(value: Scalar): string {
   return typeof value === 'string' ? `"${value}"` : String(value);
 }
@@ -133,7 +133,7 @@ export function selection(
   return parts.length === 0 ? undefined : parts.join(' and ');
 }
 
-/** A text as Milvus' filter language writes it. */
+/** A text as a literal of Milvus' filter language. */
 export function quoted(text: string): string {
   const escaped = text
     .replaceAll('\\', '\\\\')
@@ -143,7 +143,7 @@ export function quoted(text: string): string {
   return `"${escaped}"`;
 }
 
-/** Ids, which need no escaping, as a list. */
+/** A list of ids, which need no escaping. */
 export function oneOf(column: string, ids: readonly string[]): string {
   return `${column} in [${ids.map((id) => `"${id}"`).join(',')}]`;
 }

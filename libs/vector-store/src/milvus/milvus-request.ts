@@ -1,11 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
 import { EmbedmillError } from '@embedmill/jobs';
 
-/** Tries of a request, the first included. Every request of ours can be repeated. */
+/** The number of attempts, including the first. All our requests are idempotent. */
 const MOST_TRIES = 3;
 const FIRST_WAIT = 0.2;
 
-/** Codes of gRPC that say that there was no answer, or that there may be one later. */
+/** gRPC codes for a missing response, or for temporary failures. */
 const NO_ANSWER: Record<number, string> = {
   4: 'no response in time',
   8: 'the server is too busy',
@@ -13,11 +13,11 @@ const NO_ANSWER: Record<number, string> = {
 };
 const DEADLINE = 4;
 const TOO_BUSY = 8;
-/** Milvus' own: the collection is not there, and limits of rates and of memory. */
+/** Milvus' own codes: the collection does not exist; rate and memory limits. */
 const NOT_FOUND = 100;
 const THROTTLED: ReadonlySet<number> = new Set([8, 9]);
 
-/** What Milvus says of a request; `code` is 0 where it was done. */
+/** Milvus' status of a request; `code` is 0 on success. */
 interface Status {
   code?: number | undefined;
   error_code?: string | number | undefined;
@@ -27,10 +27,10 @@ interface Status {
 }
 
 /**
- * Sends a request, again when the server cannot be reached or is too busy.
+ * Sends a request, with retries if the server is unreachable or too busy.
  *
- * @param what what is done, for messages
- * @param triesAfterTimeout whether what was not answered in time is asked again, too
+ * @param what the action, for messages
+ * @param triesAfterTimeout whether to retry after a timeout, too
  * @throws EmbedmillError `store_unavailable`, `store_rejected` or `collection_not_found`
  */
 export async function request<T>(
@@ -46,7 +46,7 @@ export async function request<T>(
       if (isDone(status)) return answer;
       thrown = status;
     } catch (error) {
-      // The client throws some answers as they are.
+      // The client throws some responses unchanged.
       thrown = error instanceof Error ? error : (statusIn(error) ?? error);
     }
     const { code } = (thrown ?? {}) as Status;
@@ -54,12 +54,12 @@ export async function request<T>(
     const failure = failureOf(thrown, what);
     const isLast = tries >= MOST_TRIES || (code === DEADLINE && !triesAfterTimeout);
     if (!failure.retryable || isLast) throw failure;
-    // Spread out, so that workers that were turned away together do not come back together.
+    // Adds jitter, so that workers that were refused together do not return together.
     await setTimeout(FIRST_WAIT * 2 ** (tries - 1) * 1000 * (1 + Math.random() / 4));
   }
 }
 
-/** Answers are a status, or have one. */
+/** A response is a status, or contains one. */
 function statusIn(answer: unknown): Status | undefined {
   if (typeof answer !== 'object' || answer === null) return undefined;
   const { status } = answer as { status?: Status | null };
@@ -89,7 +89,7 @@ function failureOf(thrown: unknown, what: string): EmbedmillError {
   return new EmbedmillError('store_rejected', `${message}${advice}`, { cause: thrown });
 }
 
-/** What gRPC says, without its own number for it; of a connection that there is none of, why. */
+/** gRPC's message without its code; for a failed connection, the reason. */
 function grpcMessage({ message }: Error): string {
   const [, refused] = /Last error: Error: (.+?)\. Resolution note:/.exec(message) ?? [];
   return refused ?? message.replace(/^\d+ [A-Z_]+: /, '');

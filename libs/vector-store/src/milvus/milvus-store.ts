@@ -58,21 +58,22 @@ import { SecondVectors } from './second-vectors.ts';
 import { markTable, tablePrefix, vectorTable } from './table-names.ts';
 import { markTableOf, pointTable } from './tables.ts';
 
-/** Documents whose points are read at once. */
+/** The number of documents whose points are read at once. */
 const DOCUMENTS_AT_ONCE = 100;
-/** Heads a page that are counted. */
+/** The number of heads per page when counting. */
 const HEADS_AT_ONCE = 5000;
-/** Documents an answer that are read without their vectors. */
+/** The number of documents per response when read without vectors. */
 const SCANNED_AT_ONCE = 1000;
-/** What embedmill asks of a server: `partial_update` of an upsert, above all. */
+/** The features that embedmill requires, above all an upsert's `partial_update`. */
 const OLDEST = [2, 6];
 
 /**
- * The vector store in a Milvus server. Any number of processes use it at once; `milvus-writes.ts` says how those that write
- * the same document get along, in a store without conditional writes.
+ * The vector store in a Milvus server, which any number of processes may use at the same time. `milvus-writes.ts`
+ * describes concurrent writes of the same document, in a store without conditional writes.
  *
- * A collection is a table of Milvus' for each dense vector, one of marks, and a row in the registry, which is what says that
- * it is there: it is written last and removed first. All reads are `Strong`: what was acknowledged to anybody is read.
+ * A collection consists of a Milvus table for each dense vector, a table of marks, and a row in the registry, which
+ * defines that it exists: the row is written last and removed first. All reads have `Strong` consistency, so they see
+ * all acknowledged writes.
  */
 export class MilvusStore implements VectorStore {
   readonly description: string;
@@ -81,7 +82,7 @@ export class MilvusStore implements VectorStore {
   readonly #documents: Documents;
   readonly #searches: Searches;
   readonly #seconds: SecondVectors;
-  /** One after another: each looks at what there is, and changes it. */
+  /** Sequentially, because each step reads the state and then changes it. */
   readonly #changes = pLimit(1);
 
   constructor(connection: MilvusConnection) {
@@ -115,11 +116,12 @@ export class MilvusStore implements VectorStore {
       if (existing === undefined) throw collectionNotFound(name);
       const wanted = definitionWithField(existing, field, type);
       if (wanted === existing) return;
-      // Twice: what others write meanwhile by the former definition has it after the second time, or by themselves.
+      // Twice: rows that others write meanwhile with the previous definition are covered by the second pass, or by
+      // their writers.
       await fillFields(this.#connection, wanted);
       const now = await this.getCollection(name);
       if (now === undefined) throw collectionNotFound(name);
-      // Of what has changed since, only the field is ours.
+      // Only adds the field, and keeps other changes made meanwhile.
       const changed = definitionWithField(now, field, type);
       await this.#registry.define(changed);
       await fillFields(this.#connection, changed);
@@ -131,7 +133,7 @@ export class MilvusStore implements VectorStore {
     for (const alias of await this.listAliases())
       if (alias.collection === name) await this.#registry.moveAlias(alias.name, null);
     await this.#registry.forget(name);
-    // Also what a creation or a change that was cut short has left.
+    // Includes the remains of an interrupted creation or change.
     const prefix = tablePrefix(name);
     for (const table of await this.#connection.tables())
       if (table.startsWith(prefix)) await this.#connection.drop(table);
@@ -155,7 +157,7 @@ export class MilvusStore implements VectorStore {
     return this.#connection.count(table, selection(tenant, undefined) ?? 'chunk_index >= 0');
   }
 
-  /** Milvus groups no counts: the heads are gone through. */
+  /** Milvus cannot group counts, so this scans the heads. */
   async countDocuments(name: CollectionName, by: CountedField, tenant?: TenantId): Promise<DocumentCount[]> {
     const collection = await this.#registry.collection(name);
     const filter = ['chunk_index == 0', selection(tenant, undefined) ?? []].flat().join(' and ');
@@ -197,7 +199,7 @@ export class MilvusStore implements VectorStore {
   }
 
   async takeBack(): Promise<void> {
-    // A collection that was made anew has tables of its own: what was written to the former ones went with them.
+    // A collection that was created again has its own tables; writes to the previous ones were removed with those.
   }
 
   purgeTombstones(name: CollectionName, below: number): Promise<number> {
@@ -297,7 +299,7 @@ export class MilvusStore implements VectorStore {
     return new Map([...vectors].map(([id, { dense }]) => [id, dense]));
   }
 
-  /** There are none: what keeps token vectors is refused. */
+  /** Always empty, because collections with token vectors are refused. */
   async maxSimilarities(
     name: CollectionName,
     _: PointId[],
@@ -311,7 +313,7 @@ export class MilvusStore implements VectorStore {
     return this.#searches.termFactors(name, scheme, terms);
   }
 
-  /** For `doctor`. Errors: as of `ping`. */
+  /** For `doctor`. Errors: those of `ping`. */
   async report(): Promise<StoreReport> {
     const version = await this.#connection.version();
     const collections = await this.listCollections();
@@ -358,14 +360,16 @@ export class MilvusStore implements VectorStore {
     for (const { name: vector } of denseVectors(collection))
       await this.#connection.create(vectorTable(collection, vector), pointTable(types, collection, vector));
     await this.#connection.create(markTable(collection), markTableOf(types));
-    // Somebody else may have created it in between.
+    // Another process may have created it meanwhile.
     const now = await this.#registry.reread(name);
     if (now === undefined) await this.#registry.define(collection);
     else assertSameCollection(now, collection);
   }
 }
 
-/** @throws EmbedmillError `invalid_profile` where the collection is to keep token vectors: Milvus compares none. */
+/**
+ * @throws EmbedmillError `invalid_profile` if the collection would store token vectors, which Milvus cannot compare.
+ */
 function refuseTokens({ profile }: Collection): void {
   if (profile.lateInteraction === undefined) return;
   const path = 'profile/lateInteraction';

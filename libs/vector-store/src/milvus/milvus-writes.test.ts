@@ -9,14 +9,16 @@ interface ModelRow extends HeadRow {
   chunk: number;
 }
 
-/** Tables of rows that are added and removed, as Milvus has them: each request is a step, and each row that is written. */
+/**
+ * Tables like those of Milvus, to which rows are added and removed: each request is a step, and so is each written row.
+ */
 class ModelTables implements OrderModel {
   readonly #rows = new Map<string, ModelRow>();
   readonly #marks = new Map<string, Mark>();
 
   seenBy(next: () => Promise<void>): ConditionalPoints {
     let last: Promise<unknown> = Promise.resolve();
-    // A writer asks some things at once: one after the other here.
+    // A writer's concurrent requests run one after the other here.
     const step = (): Promise<void> => {
       const turn = last.then(next);
       last = turn;

@@ -3,10 +3,10 @@ import { groups } from '../groups.ts';
 import { decidedBy, type ConditionalPoints, type Head, type Seen } from '../ordered-writes.ts';
 import type { DocumentKey, Point } from '../store.ts';
 
-/** Documents a request. */
+/** The number of documents per request. */
 const DOCUMENTS_AT_ONCE = 500;
 
-/** A row of a document's chunk 0, as one submission wrote it. */
+/** A row of a document's chunk 0, written by one submission. */
 export interface HeadRow {
   document: PointId;
   sequence: number;
@@ -14,42 +14,45 @@ export interface HeadRow {
   fingerprint: string;
 }
 
-/** What is kept of a document beside its points. */
+/** A document's additional state, besides its points. */
 export interface Mark {
   document: PointId;
-  /** A deletion of that sequence, or a document being written; or: what was written under `written` was found unchanged. */
+  /**
+   * A deletion with this sequence, or a document being written; or a confirmation that the version written under
+   * `written` was found unchanged.
+   */
   kind: 'tombstone' | 'confirmation';
   sequence: number;
-  /** 0 of a tombstone. */
+  /** 0 for a tombstone. */
   written: number;
 }
 
-/** Of sequences. */
+/** A range of sequences. */
 export type Which = 'exactly' | 'below';
 
-/** The requests that these writes come to, of one collection. Each adds rows, or removes what is named; none writes over. */
+/** The requests for these writes in one collection. Each adds rows or removes named ones; none overwrites. */
 export interface RowRequests {
   upsert(points: readonly Point[]): Promise<void>;
   heads(documents: PointId[]): Promise<HeadRow[]>;
-  /** Those of these points that are there, in whatever version. */
+  /** Those of these points that exist, in any version. */
   there(points: PointId[]): Promise<Set<PointId>>;
-  /** Of these documents the chunks from this index to that (not included), written so. */
+  /** The chunks of these documents from one index to another (exclusive) with sequences in this range. */
   remove(documents: PointId[], from: number, to: number, which: Which, sequence: number): Promise<void>;
   marks(documents: PointId[]): Promise<Mark[]>;
   mark(marks: Mark[]): Promise<void>;
   unmark(documents: PointId[], kind: Mark['kind'] | undefined, which: Which, sequence: number): Promise<void>;
-  /** Rejects with `collection_not_found` where the collection was made anew since the writer knew it. */
+  /** Rejects with `collection_not_found` if the collection was created again since the writer read it. */
   assertCurrent(): Promise<void>;
 }
 
 /**
- * Points that change in the order of sequences, in a store that has no conditions on writes. Writers never write over one
- * another instead: a row's key has the sequence of its submission in it, and so has a mark's. What decides a document is
- * whatever of it has the greatest sequence, of the heads and the marks that are there; that order does not depend on who wrote
- * when. Each writes its own first, and looks at the others' then: of two that race, at least one sees the other.
+ * Writes in the order of sequences, in a store without conditional writes. Writers never overwrite one another: the key
+ * of a row, and that of a mark, contains the sequence of its submission. A document is decided by the head or mark with
+ * the greatest sequence, which does not depend on when it was written. Each writer first writes its own rows and then
+ * reads the others': of two racing writers, at least one sees the other.
  *
- * Removing is by sequence, and so takes nothing newer. The chunks after the head go first: as long as something older is to
- * be removed, its head or a mark of it is there to tell so.
+ * Removal is by sequence, so it never removes newer rows. The chunks after the head are removed first: as long as older
+ * rows remain, their head or a mark shows it.
  */
 export class MilvusWrites implements ConditionalPoints {
   readonly #name: CollectionName;
@@ -92,7 +95,7 @@ export class MilvusWrites implements ConditionalPoints {
       return head === undefined || decidedBy(head) <= sequence;
     });
     await this.#requests.upsert(free);
-    // What was buried to be written is whole with its head.
+    // A document that was buried in order to be written is complete with its head.
     const whole = free.filter(({ payload }) => payload.chunk_index === 0 && payload.chunk_count > 1);
     if (whole.length > 0) {
       const ids = whole.map(({ payload }) => this.#headIdOf(payload));
@@ -113,7 +116,7 @@ export class MilvusWrites implements ConditionalPoints {
       });
     if (ids.length === 0) return;
     await this.#requests.mark(ids.map((id) => ({ document: id, kind: 'confirmation', sequence, written })));
-    // Whoever writes or deletes under a sequence between both does either see the mark, or is seen here.
+    // A writer or deletion with a sequence in between either sees the mark, or is seen here.
     const after = await this.#heads(documents);
     const isLost = (id: PointId) => after.get(id)?.greatest !== written;
     const lost = ids.filter(isLost);
@@ -153,7 +156,7 @@ export class MilvusWrites implements ConditionalPoints {
       if (which === 'exactly') {
         await this.#requests.remove(ids, from, Infinity, 'exactly', sequence);
         const heads = await this.#heads(some);
-        // Not a head that decides: it is not overtaken but confirmed.
+        // A head that decides is not overtaken but confirmed.
         const overtaken = ids.filter((id) => heads.get(id)?.head?.sequence !== sequence);
         if (overtaken.length === 0) continue;
         await this.#requests.remove(overtaken, 0, 1, 'exactly', sequence);
@@ -193,18 +196,18 @@ export class MilvusWrites implements ConditionalPoints {
   }
 }
 
-/** What there is of one document's head. */
+/** The state of one document's head. */
 export interface Versions {
-  /** What decides it. */
+  /** The entry that decides it. */
   head: Head | undefined;
   rows: HeadRow[];
-  /** The greatest sequence that wrote or deleted it. */
+  /** The greatest sequence that has written or deleted it. */
   greatest: number;
-  /** Whether something is there that is older than what decides it. */
+  /** Whether there are older entries than the deciding one. */
   isOlderLeft: boolean;
 }
 
-/** By documents, what decides each: of what has one sequence, a head before a tombstone. */
+/** The deciding entry of each document; for equal sequences, a head takes precedence over a tombstone. */
 export function versionsOf(rows: readonly HeadRow[], marks: readonly Mark[]): Map<PointId, Versions> {
   const rowsBy = Map.groupBy(rows, (row) => row.document);
   const marksBy = Map.groupBy(marks, (mark) => mark.document);

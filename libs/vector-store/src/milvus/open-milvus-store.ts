@@ -3,27 +3,27 @@ import { MilvusConnection } from './milvus-connection.ts';
 import { MilvusStore } from './milvus-store.ts';
 
 export interface MilvusOptions {
-  /** Where Milvus' gRPC API is: `http://localhost:19530`, or https:// with TLS; without a port, 19530 is meant. */
+  /** The address of Milvus' gRPC API: `http://localhost:19530`, or https:// with TLS; the default port is 19530. */
   url: string;
   /** `user:password`, or an API key. */
   token?: string | undefined;
-  /** `default` by default. */
+  /** The database; `default` by default. */
   database?: string | undefined;
-  /** A file of certificates, in PEM, of the authority that signed the server's. */
+  /** A PEM file with the certificate of the server's authority. */
   tlsCa?: string | undefined;
-  /** How long a write or a count may take until it is asked again, in milliseconds. */
+  /** How long a write or a count may take before it is retried, in milliseconds. */
   timeout?: number | undefined;
-  /** How long what a search asks for may take, in milliseconds; it is not asked again. */
+  /** How long a search's request may take, in milliseconds; it is not retried. */
   searchTimeout?: number | undefined;
-  /** Called for each request that the server answers with "too many requests". */
+  /** Called for each "too many requests" response. */
   onThrottled?: (() => void) | undefined;
 }
 
 /**
- * The vector store in a Milvus server (2.6 or later) or in Milvus Lite (3.2). Nothing is sent yet: `ping` tells whether it
- * answers.
+ * The vector store in a Milvus server (2.6 or later) or in Milvus Lite (3.2). Sends nothing yet; `ping` checks whether
+ * the server responds.
  *
- * @throws EmbedmillError `store_unavailable` when the URL is none.
+ * @throws EmbedmillError `store_unavailable` if the URL is invalid.
  */
 export async function openMilvusStore({
   url,
@@ -35,22 +35,22 @@ export async function openMilvusStore({
   onThrottled,
 }: MilvusOptions): Promise<MilvusStore> {
   const { address, ssl } = urlParts(url);
-  // Loaded here, so that a process that uses another store does without it.
+  // Imported here, so that processes with another store do not load it.
   const { DataType, MilvusClient } = await import('@zilliz/milvus2-sdk-node');
   const client = new MilvusClient({
     address,
     ssl,
     timeout,
-    // Tried again by embedmill, which knows what is worth it.
+    // embedmill itself retries, because it knows which errors are temporary.
     maxRetries: 0,
     logLevel: 'error',
     telemetry: { enabled: false },
-    // Not the client's pings of every 10 s, which servers take for too many.
+    // Disables the client's pings every 10 s, which servers reject as too frequent.
     channelOptions: { 'grpc.keepalive_time_ms': 60_000, 'grpc.keepalive_permit_without_calls': 0 },
     ...(token === undefined ? {} : { token }),
     ...(database === undefined ? {} : { database }),
     ...(tlsCa === undefined ? {} : { tls: { rootCertPath: tlsCa } }),
-    // Nothing is sent until something is asked.
+    // Connects only with the first request.
     __SKIP_CONNECT__: true,
   });
   const shown = `${ssl ? 'https' : 'http'}://${address}${database === undefined ? '' : `, database "${database}"`}`;
@@ -61,13 +61,13 @@ export async function openMilvusStore({
 function urlParts(text: string): { address: string; ssl: boolean } {
   const url = URL.parse(text);
   if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-    // Not shown: there may be a password in it.
+    // Not shown, because it may contain a password.
     throw new EmbedmillError(
       'store_unavailable',
       'MILVUS_URL must be an http:// or https:// URL, such as http://127.0.0.1:19530',
     );
   }
-  // `URL` forgets a port that is the protocol's own, but :443 is not 19530.
+  // `URL` drops the protocol's default port, but :443 must not become 19530.
   const written = /^https?:\/\/(?:[^/@]*@)?(?:\[[^\]]*\]|[^/:]*):(\d+)/i.exec(text)?.[1];
   return { address: `${url.hostname}:${written ?? 19530}`, ssl: url.protocol === 'https:' };
 }

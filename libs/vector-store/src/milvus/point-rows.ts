@@ -12,12 +12,12 @@ import type { Point, PointPayload, PointVectors, StoredPoint } from '../store.ts
 import { filterColumnsOf, FACTS, MOST_ENTRIES, RANGES } from './filter-columns.ts';
 
 /**
- * How a point lies in Milvus: a row a version, whose key is the point's id and the sequence it was written under. So writers of
- * one point never write over one another, in a store that has no conditional writes; of several versions the one of the greatest
- * sequence is the point (see milvus-writes.ts).
+ * How a point is stored in Milvus: one row per version, whose key is the point's id and the sequence it was written
+ * under. So writers of a point never overwrite one another, in a store without conditional writes; the version with the
+ * greatest sequence is the point (see milvus-writes.ts).
  *
- * The payload is JSON in pieces, for no text of Milvus' is longer than 65,535 bytes. Milvus takes no empty sparse vectors: one
- * stands for them whose only weight is too small to be one.
+ * The payload is JSON in pieces, because Milvus' texts have at most 65,535 bytes. Milvus does not accept empty sparse
+ * vectors: they are represented by a vector with one negligible weight.
  */
 export type Row = Record<string, unknown>;
 
@@ -26,13 +26,13 @@ export const PAYLOAD = 'payload';
 /** The vector of a table. */
 export const VECTOR = 'dense';
 
-/** UTF-16 units a piece, of 3 bytes at most. */
+/** UTF-16 units per piece, of at most 3 bytes each. */
 const PIECE = 20_000;
 export const MOST_PIECES = 1024;
 const NO_TERMS = { 0: 1e-30 };
-/** Milvus has no dimension after it; terms of ours are smaller by far. */
+/** Milvus' last dimension; our terms are far smaller. */
 const LARGEST_TERM = 2 ** 32 - 2;
-/** Scores below it are of no terms. */
+/** Scores below this mean no common terms. */
 export const LEAST_SCORE = 1e-20;
 
 const SEQUENCE_DIGITS = 16;
@@ -45,17 +45,17 @@ export function pointIn(key: string): PointId {
   return key.slice(0, key.indexOf(':')) as PointId;
 }
 
-/** Follows the keys of all versions of a point, and comes before those of the next point. */
+/** Sorts after the keys of all versions of a point, and before those of the next point. */
 export function keyAfter(point: PointId): string {
   return `${point};`;
 }
 
-/** The column of a scheme's terms, which only those have that need document frequencies. */
+/** The column of a scheme's terms, only for schemes that need document frequencies. */
 export function termsColumn(scheme: SparseScheme): string {
   return `${scheme}_terms`;
 }
 
-/** Stands among the facts of a point that has any terms of a scheme. */
+/** The fact that a point has any terms of a scheme. */
 export function schemeFact(scheme: SparseScheme): string {
   return `#${scheme}`;
 }
@@ -64,7 +64,7 @@ export function countedSchemes(collection: Collection): SparseScheme[] {
   return sparseSchemes(collection).filter((scheme) => WITH_IDF.has(scheme));
 }
 
-/** Makes the rows of points, with one of their dense vectors; `document` is the id of the document's chunk 0. */
+/** Creates the rows of points with one of their dense vectors; `document` is the id of the document's chunk 0. */
 export function rowsOf(
   collection: Collection,
 ): (point: Point, document: PointId, dense: Float32Array) => Row {
@@ -103,7 +103,7 @@ export function rowsOf(
   };
 }
 
-/** A text in pieces that Milvus takes, none of which begins in the middle of a character. */
+/** Splits a text into pieces that fit into Milvus, without splitting characters. */
 export function pieces(text: string): string[] {
   const list: string[] = [];
   for (let from = 0; from < text.length;) {
@@ -116,7 +116,7 @@ export function pieces(text: string): string[] {
   return list;
 }
 
-/** A dimension's weight by its number; of those that Milvus has. */
+/** A vector's weights by dimension, as returned by Milvus. */
 export function sparseRow({ indices, values }: SparseVector): Record<number, number> {
   const row: Record<number, number> = {};
   for (const [at, term] of indices.entries()) if (term <= LARGEST_TERM) row[term] = values[at] ?? 0;
@@ -127,7 +127,7 @@ export function payloadIn(row: Row): PointPayload {
   return wholePayload(JSON.parse((row[PAYLOAD] as string[]).join('')) as PointPayload);
 }
 
-/** A point's vectors, as its row has them. */
+/** A point's vectors, from its row. */
 export function vectorsIn(collection: Collection, row: Row): PointVectors {
   const sparse: { [Scheme in SparseScheme]?: SparseVector } = {};
   for (const scheme of sparseSchemes(collection)) {
@@ -137,7 +137,7 @@ export function vectorsIn(collection: Collection, row: Row): PointVectors {
   return { dense: Float32Array.from(row[VECTOR] as number[]), sparse };
 }
 
-/** A point with its vectors; `other` is the row of its second one. */
+/** A point with its vectors; `other` is the row with its second one. */
 export function storedPoint(collection: Collection, row: Row, other: Row | undefined): StoredPoint {
   return {
     id: pointIn(row[KEY] as string),
@@ -179,7 +179,7 @@ function termList({ indices }: SparseVector, payload: PointPayload): number[] {
   return Array.from(indices);
 }
 
-/** A payload as its column holds it. */
+/** The payload from its column. */
 export function payloadPieces(payload: PointPayload, text = JSON.stringify(payload)): string[] {
   const list = pieces(text);
   if (list.length > MOST_PIECES)

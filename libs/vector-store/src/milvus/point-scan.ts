@@ -6,14 +6,14 @@ import { oneOf } from './milvus-filter.ts';
 import { KEY, keyAfter, PAYLOAD, pointIn, storedPoint, VECTOR, type Row } from './point-rows.ts';
 import { vectorTable } from './table-names.ts';
 
-/** Points with their vectors an answer: a few megabytes. */
+/** The number of points with vectors per response: a few megabytes. */
 const POINTS_AT_ONCE = 256;
 
 /**
- * The points of a filter with their vectors, in the order of their ids, some at a time.
+ * The points that match a filter, with their vectors, in order of their ids, in batches.
  *
- * @param after the point before the first; there need be none any more
- * @param limit how many are wanted in all: no page is asked for that is much longer
+ * @param after the point before the first, which need not exist any more
+ * @param limit the total number wanted, so that no much longer page is requested
  */
 export async function* pointPages(
   connection: MilvusConnection,
@@ -27,7 +27,7 @@ export async function* pointPages(
   for await (const rows of pages) yield await withOthers(connection, collection, rows);
 }
 
-/** These columns of the points of a filter, as `pointPages`: of each point its newest version. */
+/** Like `pointPages`, with only these columns: for each point its newest version. */
 export async function* rowPages(
   connection: MilvusConnection,
   collection: Collection,
@@ -46,9 +46,9 @@ export async function* rowPages(
   },
 ): AsyncGenerator<Row[]> {
   const table = vectorTable(collection, collection.vector);
-  // One more than wanted, which tells that the last one has no newer version.
+  // Reads one more than needed, to know that the last one has no newer version.
   const size = Math.min(limit + 1, atOnce);
-  /** The last one of a page, of which a newer version may follow. */
+  /** The last row of a page, which a newer version may follow. */
   let held: Row | undefined;
   const wanted = { filter, columns, limit: size, after: after && keyAfter(after) };
   for await (const page of connection.pages(table, wanted)) {

@@ -8,8 +8,9 @@ import { aliasKey, definitionKey, REGISTRY } from './table-names.ts';
 import { registryTable } from './tables.ts';
 
 /**
- * What collections and aliases there are, a row each, in a table of a database: Milvus has no room for a definition of ours
- * beside a collection. A row is written in one step; that it is what its writer took it for is only looked at before.
+ * The registry of collections and aliases, one row each in a table of the database, because Milvus cannot store our
+ * definition with a collection. A row is written atomically, but its writer can check the previous state only
+ * beforehand.
  */
 export class Registry {
   readonly #connection: MilvusConnection;
@@ -19,7 +20,7 @@ export class Registry {
     this.#connection = connection;
   }
 
-  /** The definition, perhaps some seconds old. Errors: `collection_not_found`. */
+  /** The definition, which may be some seconds old. Errors: `collection_not_found`. */
   async collection(name: CollectionName): Promise<Collection> {
     const known = this.#connection.definitions.get(name);
     if (known !== undefined) return known;

@@ -41,12 +41,12 @@ import type { Registry } from './registry.ts';
 import { vectorTable } from './table-names.ts';
 import { denseSearchParams } from './tables.ts';
 
-/** Payloads a request. */
+/** The number of payloads per request. */
 const PAYLOADS_AT_ONCE = 128;
-/** Searches that are sent at the same time. */
+/** The maximum number of concurrent searches. */
 const SEARCHES_AT_ONCE = 8;
 
-/** A version of a point that was found. */
+/** A found version of a point. */
 interface Found {
   id: PointId;
   key: string;
@@ -86,7 +86,7 @@ export class Searches {
     for (const some of groups([...rows], SEARCHES_AT_ONCE)) {
       const searches = some.map(([, row]): VectorSearch => {
         const values = Float32Array.from(row[VECTOR] as number[]);
-        // One more than wanted: the point itself is found, too.
+        // One more than needed, because the point itself is found, too.
         return { vector: { kind: 'dense', values }, filter, tenant, limit: limit + 1, offset: 0 };
       });
       const ranked = await this.rank(name, searches);
@@ -138,7 +138,7 @@ export class Searches {
     return factors;
   }
 
-  /** What is found, and in which table. */
+  /** Hits, with their table. */
   async #rank(
     collection: Collection,
     { vector, limit, offset, filter, tenant }: VectorSearch,
@@ -154,7 +154,7 @@ export class Searches {
         ...look,
         limit: depth,
         filter: selection(tenant, expression),
-        // Payloads are much more than keys and scores: they are read of what is wanted.
+        // Payloads are much larger than keys and scores, so only those of the wanted points are read.
         columns: [KEY],
         params: vector.kind === 'dense' ? denseSearchParams(collection, depth) : {},
       });
@@ -169,7 +169,7 @@ export class Searches {
     return { table: look.table, found: found.slice(offset) };
   }
 
-  /** Those whose payloads satisfy what the filter could not say, of which so many are read at a time. */
+  /** The hits whose payloads satisfy what the filter could not express; reads this many at a time. */
   async #satisfying(table: string, found: Found[], condition: Condition): Promise<Found[]> {
     const kept: Found[] = [];
     for (const some of groups(found, PAYLOADS_AT_ONCE)) {
@@ -182,7 +182,7 @@ export class Searches {
     return kept;
   }
 
-  /** By key, of some of what was found. */
+  /** Payloads of some hits, by key. */
   async #payloadsOf(table: string, some: readonly Found[]): Promise<Map<string, PointPayload>> {
     const keys = some.map(({ key }) => key);
     const wanted = { filter: oneOf(KEY, keys), columns: [KEY, PAYLOAD], isPrompt: true };
@@ -190,7 +190,7 @@ export class Searches {
     return new Map(rows.map((row) => [row[KEY] as string, payloadIn(row)]));
   }
 
-  /** These columns of the newest versions of those of these points that are there. */
+  /** These columns of the newest versions of those of these points that exist. */
   async #newestRows(
     collection: Collection,
     points: PointId[],
@@ -209,7 +209,7 @@ export class Searches {
     return newestOf;
   }
 
-  /** Undefined where there is nothing to look for. */
+  /** Undefined if there is nothing to search for. */
   async #lookFor(collection: Collection, vector: VectorSearch['vector']) {
     switch (vector.kind) {
       case 'dense':
@@ -232,7 +232,7 @@ export class Searches {
     }
   }
 
-  /** Each term's weight times its idf; terms that no point has may be left out. */
+  /** Each term's weight times its idf; terms without points may be omitted. */
   async #weighted(collection: Collection, scheme: SparseScheme, vector: SparseVector): Promise<SparseVector> {
     if (!WITH_IDF.has(scheme) || vector.indices.length === 0) return vector;
     const factors = await this.#frequencies(collection, scheme, vector.indices);
@@ -242,7 +242,7 @@ export class Searches {
     };
   }
 
-  /** Each term's inverse document frequency, counted as it is now; 0 where no point has it. */
+  /** Each term's current inverse document frequency; 0 if no point has it. */
   async #frequencies(collection: Collection, scheme: SparseScheme, terms: Uint32Array): Promise<number[]> {
     const table = vectorTable(collection, collection.vector);
     const count = (filter: string) => this.#connection.count(table, filter, true);
@@ -253,7 +253,7 @@ export class Searches {
     return counts.map((having) => (having === 0 ? 0 : inverseFrequency(points, having)));
   }
 
-  /** Without those that were deleted meanwhile. */
+  /** Removes hits that were deleted meanwhile. */
   async #withPayloads(table: string, found: Found[]): Promise<ScoredPoint[]> {
     const hits: ScoredPoint[] = [];
     for (const some of groups(found, PAYLOADS_AT_ONCE)) {
@@ -267,7 +267,7 @@ export class Searches {
   }
 }
 
-/** Of the versions of each point the newest: while it is replaced, two are there. */
+/** The newest version of each point; while a point is being replaced, there are two. */
 function newest(found: Found[]): Found[] {
   const points = new Map<PointId, Found>();
   for (const one of found) {

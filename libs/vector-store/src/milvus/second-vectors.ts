@@ -21,15 +21,16 @@ import type { Registry } from './registry.ts';
 import { vectorTable } from './table-names.ts';
 import { columnsOf, pointTable } from './tables.ts';
 
-/** Points that get a second vector at once. */
+/** The number of points that get a second vector at once. */
 const POINTS_AT_ONCE = 256;
 const MOST_TRIES = 3;
-/** Keys a page. */
+/** The number of keys per page. */
 const KEYS_AT_ONCE = 5000;
 
 /**
- * A collection's second dense vector, in a table of whole rows: Milvus adds no vectors to a collection that is there. The table
- * of the vector that searches use is what the collection is; exchanging them changes nothing but the definition.
+ * A collection's second dense vector, in a separate table of complete rows, because Milvus cannot add vectors to an
+ * existing collection. The table of the vector that searches use defines the collection's points; swapping the vectors
+ * only changes the definition.
  */
 export class SecondVectors {
   readonly #connection: MilvusConnection;
@@ -41,10 +42,10 @@ export class SecondVectors {
   }
 
   /**
-   * Makes `wanted` the definition, as VectorStore.updateCollection has it.
+   * Makes `wanted` the definition, as specified by VectorStore.updateCollection.
    *
-   * Others write at the same time, and some of them by the former definition: they see the new one when they have written, and
-   * write again. So points that lack the vector to search by are counted before the change, and once more afterwards.
+   * Others write at the same time, some of them with the previous definition: they see the new one after their write,
+   * and repeat it. So the points without the vector to search by are counted before the change, and again afterwards.
    */
   async update(wanted: Collection, known: Collection | undefined): Promise<void> {
     const name = wanted.name as CollectionName;
@@ -56,7 +57,7 @@ export class SecondVectors {
     if (isRisky) assertNoneLacking(wanted, await this.countLacking(existing, wanted.vector));
     if (added !== undefined) {
       const table = vectorTable(wanted, added.name);
-      // What a change that was cut short has left.
+      // Removes the remains of an interrupted change.
       await this.#connection.drop(table);
       await this.#connection.create(table, pointTable(this.#connection.types, wanted, added.name));
     }
@@ -70,7 +71,7 @@ export class SecondVectors {
     if (dropped !== undefined) await this.#connection.drop(vectorTable(existing, dropped.name));
   }
 
-  /** Points of the searched table that have no row in that of this vector. */
+  /** The points of the searched table that have no row in this vector's table. */
   async countLacking(collection: Collection, vector: DenseName): Promise<number> {
     const names = denseVectors(collection).map(({ name }) => name);
     const elsewhere = names.find((name) => name !== vector);
@@ -78,7 +79,7 @@ export class SecondVectors {
     const having = this.#keys(vectorTable(collection, vector));
     let other = await having.next();
     let lacking = 0;
-    // Both in the order of keys.
+    // Both in order of keys.
     for await (const key of this.#keys(vectorTable(collection, elsewhere))) {
       while (other.done !== true && other.value < key) other = await having.next();
       if (other.done === true || other.value !== key) lacking += 1;
@@ -86,7 +87,7 @@ export class SecondVectors {
     return lacking;
   }
 
-  /** Adds vectors to points that are there, of these sequences, and have none. */
+  /** Adds vectors to existing points with these sequences that have none. */
   async add(collection: Collection, other: DenseName, vectors: VectorAddition[]): Promise<void> {
     const from = vectorTable(collection, collection.vector);
     const to = vectorTable(collection, other);
@@ -114,7 +115,7 @@ export class SecondVectors {
     }
   }
 
-  /** Gives the searched rows the hashes of their copies; those that are removed meanwhile need none. */
+  /** Writes the copies' hashes to the searched rows; rows removed meanwhile need none. */
   async #tellHashes(table: string, copies: Row[]): Promise<void> {
     const told = copies.map((row) => ({
       [KEY]: row[KEY],
@@ -132,7 +133,7 @@ export class SecondVectors {
     }
   }
 
-  /** Of rows that were copied, removes those whose originals were removed meanwhile, and gives the others. */
+  /** Removes copied rows whose originals were removed meanwhile, and returns the others. */
   async #removeGone(from: string, to: string, copies: Row[]): Promise<Row[]> {
     const left = await this.#thereOf(from, copies);
     const gone = copies.filter((row) => !left.includes(row)).map((row) => row[KEY] as string);
@@ -140,7 +141,7 @@ export class SecondVectors {
     return left;
   }
 
-  /** Those of these rows that a table has. */
+  /** Those of these rows that exist in a table. */
   async #thereOf(table: string, rows: Row[]): Promise<Row[]> {
     if (rows.length === 0) return [];
     const keys = rows.map((row) => row[KEY] as string);
@@ -155,7 +156,7 @@ export class SecondVectors {
   }
 }
 
-/** A row's payload, with what its new vector was computed from. */
+/** A row's payload, with the hash of its new vector's input. */
 function withHash(row: Row, vector: DenseName, hash: string | undefined): string[] {
   if (hash === undefined) return row[PAYLOAD] as string[];
   const payload = payloadIn(row);

@@ -2,12 +2,12 @@ import type { Collection, CollectionName, DenseName } from '@embedmill/jobs';
 import { denseVector } from '../vector-check.ts';
 
 /**
- * What embedmill's collections are called in Milvus, which allows letters, digits and "_" only, and no digit in front. Capitals,
- * which no name of ours has, stand for what it lacks, and begin what follows a name: so no two names meet.
+ * The names of embedmill's collections in Milvus, which allows only letters, digits and "_", and no leading digit.
+ * Capital letters, which our names do not contain, encode other characters and begin suffixes, so names cannot collide.
  *
- * Each dense vector has a table of its own (Milvus adds no vectors to a collection that is there), with its size and the time
- * at which the collection was made in its name: what was made anew shares nothing with what was there before, nor with what
- * some client remembers of it.
+ * Each dense vector has its own table, because Milvus cannot add vectors to an existing collection. The table's name
+ * contains the vector's size and the collection's creation time, so a collection that was created again shares nothing
+ * with the previous one, nor with what a client has cached.
  */
 export function vectorTable(collection: Collection, name: DenseName): string {
   const { dims } = denseVector(collection, name);
@@ -21,7 +21,7 @@ export function markTable(collection: Pick<Collection, 'name' | 'createdAt'>): s
   return `${tablePrefix(collection.name)}MARKS_${made}`;
 }
 
-/** What the names of a collection's tables begin with, and those of no other's. */
+/** The unique prefix of the names of a collection's tables. */
 export function tablePrefix(name: string): string {
   return `${/^\d/.test(name) ? 'N' : ''}${name.replaceAll('-', 'H')}_T_`;
 }

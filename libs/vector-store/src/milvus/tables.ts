@@ -11,23 +11,23 @@ export interface Index {
   params?: Record<string, string | number | boolean>;
 }
 
-/** A collection of Milvus': its fields, and its indexes by field. */
+/** A Milvus collection: its fields, and its indexes by field. */
 export interface Table {
   fields: FieldType[];
   indexes: Record<string, Index>;
 }
 
-/** The types of the client, which is loaded only when it is used. */
+/** The client's data types, because the client is loaded only on use. */
 export type DataTypes = typeof DataType;
 
 const LONGEST_TEXT = 65_535;
 const ID = 64;
-/** Bytes of a tenant's name: 128 UTF-16 units. */
+/** The maximum bytes of a tenant's name: 128 UTF-16 units. */
 const TENANT = 512;
 const FACT = 32;
 const INVERTED = { index_type: 'INVERTED' };
 
-/** The points of one dense vector; tenants are spread over partitions by Milvus, which looks in a tenant's only. */
+/** The points with one dense vector. Milvus distributes tenants over partitions, and searches only a tenant's. */
 export function pointTable(types: DataTypes, collection: Collection, vector: DenseName): Table {
   const { dims } = denseVector(collection, vector);
   const schemes = sparseSchemes(collection);
@@ -76,7 +76,7 @@ export function columnsOf(types: DataTypes, collection: Collection): string[] {
   return pointTable(types, collection, collection.vector).fields.map(({ name }) => name);
 }
 
-/** What is kept of documents beside their points: Milvus knows no table without a vector. */
+/** The documents' additional state; has a vector because Milvus requires one in every table. */
 export function markTableOf(types: DataTypes): Table {
   return {
     fields: [
@@ -108,14 +108,16 @@ export function registryTable(types: DataTypes): Table {
   };
 }
 
-/** Vectors of a byte a number for the first look where the profile wants short ones; the whole ones score. */
+/**
+ * One byte per number for the first pass if the profile wants compact vectors; the full vectors determine the scores.
+ */
 function denseIndex({ profile }: Collection): Index {
   if (profile.storage === 'float32') return { index_type: 'AUTOINDEX', metric_type: 'COSINE' };
   const params = { M: 30, efConstruction: 360, sq_type: 'SQ8', refine: true, refine_type: 'FP32' };
   return { index_type: 'HNSW_SQ', metric_type: 'COSINE', params };
 }
 
-/** How a search looks at vectors. */
+/** The parameters of a search's index. */
 export function denseSearchParams({ profile }: Collection, limit: number): Record<string, number> {
   return profile.storage === 'float32' ? {} : { ef: Math.max(64, 2 * limit), refine_k: 2 };
 }
