@@ -1,33 +1,33 @@
 import type { PointId } from '@embedmill/jobs';
 
-/** A point that was found, and how near it is. */
+/** A found point with its score. */
 export interface Ranked {
   id: PointId;
   score: number;
 }
 
-/** What a look at so many of the nearest points gave. */
+/** The result of reading this many of the nearest points. */
 export interface Looked<T extends Ranked> {
   points: T[];
-  /** The lowest score that was looked at. */
+  /** The lowest score that was read. */
   least: number;
-  /** Whether there is nothing behind them. */
+  /** Whether there are no further points. */
   isAll: boolean;
 }
 
 /**
- * The first of all points, best first and those of equal scores by id: so what is found for one limit is the beginning of
- * what is found for another. No store orders equal scores the same for different limits; so it is asked for more and more
- * until all those are there that score as much as the last one wanted.
+ * The best points, ties by id, so that the result for one limit is a prefix of that for a larger one. No store orders
+ * ties consistently for different limits, so more and more points are read until all that tie with the last wanted one
+ * are included.
  *
- * @param most how many may be looked at; what scores alike beyond that may be cut anywhere
+ * @param most the maximum number of points to read; ties beyond it may be cut anywhere
  */
 export async function firstInOrder<T extends Ranked>(
   wanted: number,
   most: number,
   look: (depth: number) => Promise<Looked<T>>,
 ): Promise<T[]> {
-  // One more than wanted: mostly it scores less than the last one, which settles it.
+  // One more than needed: usually it scores less than the last one, so there is no tie.
   for (let depth = Math.min(wanted + 1, most); ; depth = Math.min(depth * 4, most)) {
     const { points, least, isAll } = await look(depth);
     points.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1));

@@ -4,11 +4,11 @@ import { checkDense, checkSparse, checkTokens, denseVector } from './vector-chec
 import type { DocumentKey, DocumentPoints, Point } from './store.ts';
 
 /**
- * Documents that can be written: of one that is given twice the later one alone, their points checked.
+ * Validates documents for writing; of a duplicate, only the later one is kept.
  *
- * @throws EmbedmillError before anything has been written: `dimension_mismatch`, `store_rejected` (a number that is not
- *   finite, a sparse vector that is not well formed, a point of another sequence), `store_unavailable` (it has other dense
- *   vectors by now than the writer knows).
+ * @throws EmbedmillError before anything is written: `dimension_mismatch`, `store_rejected` (a non-finite number, a
+ *   malformed sparse vector, a point with another sequence), `store_unavailable` (the collection's dense vectors differ
+ *   from the writer's view).
  */
 export function checkedDocuments(
   collection: Collection,
@@ -42,7 +42,7 @@ function checkPoint(collection: Collection, { dense, other, tokens, sparse }: Po
   }
 }
 
-/** A text that only this document of this tenant has. */
+/** A key that is unique to this document of this tenant. */
 export function keyText({ tenant, id }: DocumentKey): string {
   return JSON.stringify([tenant, id]);
 }

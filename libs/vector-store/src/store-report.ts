@@ -1,9 +1,9 @@
-/** What an operator should know of a store's server. */
+/** A report on a store's server for operators. */
 export interface StoreReport {
-  /** Undefined where a proxy hides it. */
+  /** Undefined if a proxy hides it. */
   version: string | undefined;
   /** Of embedmill. */
   collections: number;
-  /** What is not as it should be, and what to do. */
+  /** Problems, and what to do about them. */
   remarks: string[];
 }

@@ -1,6 +1,6 @@
 /**
- * CPU of one who asks Qdrant for a page of 100 hits with their payloads, by Qdrant's own client and by ours: `node
- * bench-reads.ts`. The server is a process of its own that gives the same answer each time.
+ * Measures a client's CPU time for a page of 100 hits with payloads, with Qdrant's own client and with ours: `node
+ * bench-reads.ts`. The server is a separate process that always returns the same response.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

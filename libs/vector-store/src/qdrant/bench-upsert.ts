@@ -1,6 +1,6 @@
 /**
- * CPU of a writer for each point that it stores in Qdrant, looks and checks included: `node bench-upsert.ts`. The server is
- * that of QDRANT_URL, or the fake one in a process of its own, which parses and checks all that it gets.
+ * Measures a writer's CPU time per point stored in Qdrant, including look-ups and checks: `node bench-upsert.ts`. The
+ * server is that of QDRANT_URL, or the fake one in a separate process, which parses and checks every request.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,7 +17,7 @@ import {
 import type { DocumentPoints, PointPayload, VectorStore } from '../store.ts';
 import { openQdrantStore } from './open-qdrant-store.ts';
 
-/** Documents a call, as a worker's writer brings them. */
+/** The number of documents per call, as in a worker's writer. */
 const DOCUMENTS = 512;
 const ROUNDS = 12;
 const WARM_UP = 4;

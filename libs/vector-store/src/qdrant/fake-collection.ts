@@ -25,7 +25,7 @@ interface DeleteBody {
   shard_key?: ShardSelector;
 }
 
-/** One of a batch of operations, by its name. */
+/** One operation of a batch, by name. */
 interface Operation {
   upsert?: UpsertBody;
   delete?: DeleteBody;
@@ -33,20 +33,20 @@ interface Operation {
   overwrite_payload?: SetPayloadBody;
 }
 
-/** What is wrong with a request, in Qdrant's words. */
+/** A request's fault, in Qdrant's words. */
 export interface Refusal {
   status: 400 | 404 | 422;
   error: string;
 }
 
-/** One collection of FakeQdrant: what it holds, and what it answers to the requests that are about it. */
+/** One collection of FakeQdrant: its data, and its responses to requests. */
 export class FakeCollection {
   readonly #config: FakeConfig;
   readonly #points: FakePoints;
   readonly #shards: FakeShards;
   #operations = 0;
 
-  /** @param vacuums whether what is gone is forgotten at once */
+  /** @param vacuums whether removed points are forgotten at once */
   constructor(body: CollectionBody, vacuums: boolean) {
     this.#config = new FakeConfig(body);
     this.#points = new FakePoints(this.#config, vacuums);
@@ -92,7 +92,7 @@ export class FakeCollection {
     }
   }
 
-  /** What is wrong with the shards that a request is for. */
+  /** The fault in a request's shards. */
   #misplaced(route: string, body: unknown): Refusal | undefined {
     const parts = partsOf(route, body);
     const kind = WRITES.has(route) ? 'write' : 'read';
@@ -105,7 +105,7 @@ export class FakeCollection {
     return this.#shards.chosen((body as { shard_key?: ShardSelector }).shard_key);
   }
 
-  /** A point that is named and not there, which fails all of a request. */
+  /** A named point that does not exist, which makes the whole request fail. */
   missing(route: string, body: unknown): string | undefined {
     const gone = this.#named(route, body).find((id) => this.#points.get(id) === undefined);
     return gone === undefined ? undefined : `Not found: No point with id ${gone} found`;
@@ -124,7 +124,7 @@ export class FakeCollection {
     }
   }
 
-  /** @param name of the vector, in routes of one */
+  /** @param name of the vector, in routes for a single one */
   answer(route: string, name: string, body: unknown): unknown {
     switch (route) {
       case 'get /collections/{collection_name}':
@@ -287,7 +287,7 @@ interface Part {
   shard_key?: ShardSelector;
 }
 
-/** What of a request says for itself which shards it is for. */
+/** The part of a request that names its own shards. */
 function partsOf(route: string, body: unknown): Part[] {
   switch (route) {
     case 'post /collections/{collection_name}/points/batch':
@@ -305,7 +305,7 @@ function partsOf(route: string, body: unknown): Part[] {
   }
 }
 
-/** Of a vector of several that Qdrant takes for a sparse one. */
+/** The error for a multivector that Qdrant mistakes for a sparse vector. */
 function mistaken(points: PointBody[]): Refusal | undefined {
   for (const [at, { vector }] of points.entries()) {
     const wrong = Object.values(vector).find(isTakenForSparse);

@@ -48,7 +48,7 @@ export interface CollectionPatch {
 
 export type VectorConfig = { dense: VectorParams } | { sparse: SparseParams };
 
-/** What Qdrant says of a collection where its creation says nothing else. */
+/** Qdrant's default configuration of a collection. */
 const DEFAULTS = {
   params: { shard_number: 1, replication_factor: 1, write_consistency_factor: 1, on_disk_payload: true },
   hnsw: {
@@ -72,12 +72,12 @@ const DEFAULTS = {
   wal: { wal_capacity_mb: 32, wal_segments_ahead: 0, wal_retain_closed: 1 },
 };
 
-/** How one collection of FakeQdrant is configured: by its creation, and by changes since. */
+/** The configuration of one collection of FakeQdrant: from its creation and later changes. */
 export class FakeConfig {
   readonly vectors: Record<string, VectorParams>;
   readonly sparse: Record<string, SparseParams>;
   readonly shards: number;
-  /** Whether points are in the shards of a key that their writer names. */
+  /** Whether points are in the shards of a key that the writer names. */
   readonly isSharded: boolean;
   readonly #quantization: unknown;
   #params: Settings;
@@ -105,7 +105,7 @@ export class FakeConfig {
     this.#metadata = body.metadata;
   }
 
-  /** Whether counts and searches may be asked to be exact. */
+  /** Whether exact counts and searches are allowed. */
   get allowsExact(): boolean {
     return this.#strict?.enabled !== true || this.#strict.search_allow_exact !== false;
   }
@@ -122,7 +122,7 @@ export class FakeConfig {
     if (rest.metadata !== undefined) this.#metadata = withoutNulls({ ...this.#metadata, ...rest.metadata });
   }
 
-  /** Like Qdrant: of how a vector is kept, only what makes it comparable is taken. */
+  /** Like Qdrant, uses only the part of a vector's configuration that determines comparisons. */
   addVector(name: string, config: VectorConfig): void {
     if ('sparse' in config) this.sparse[name] = config.sparse;
     else this.vectors[name] = { size: config.dense.size, distance: config.dense.distance };
@@ -133,7 +133,7 @@ export class FakeConfig {
     Reflect.deleteProperty(this.sparse, name);
   }
 
-  /** What is wrong with a vector of this name, in Qdrant's words. */
+  /** The fault in a vector with this name, in Qdrant's words. */
   wrongVector(name: string, vector: FakeVector, where: string): string | undefined {
     const size = this.vectors[name]?.size;
     const isThere = isSparse(vector) ? name in this.sparse : size !== undefined;
@@ -142,7 +142,7 @@ export class FakeConfig {
     return `Wrong input: Vector dimension error: expected dim: ${size}, got ${vector.length}${where}`;
   }
 
-  /** What is wrong with a search by a vector that no index is made of, in Qdrant's words. */
+  /** The fault in a search by a vector without an index, in Qdrant's words. */
   wrongSearch(name: string): string | undefined {
     const isUnindexed = name in this.vectors && this.#hnsw['m'] === 0;
     if (this.allowsExact || !isUnindexed) return undefined;
@@ -171,7 +171,7 @@ function merged(settings: Settings, changes: Settings = {}): Settings {
   return { ...settings, ...Object.fromEntries(given) };
 }
 
-/** Metadata whose keys are set to null goes. */
+/** Metadata keys that are set to null are removed. */
 function withoutNulls(settings: Settings): Settings {
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== null));
 }

@@ -3,7 +3,7 @@ import { isInArea } from '../geo.ts';
 import { hasWords, wordsIn } from '../words.ts';
 import type { FakeVector } from './fake-vectors.ts';
 
-/** A point as FakeQdrant keeps it. */
+/** A point as stored by FakeQdrant. */
 export interface FakePoint {
   id: string | number;
   vectors: Record<string, FakeVector>;
@@ -19,7 +19,7 @@ interface Bounds {
   lt?: number | string | null;
 }
 
-/** The part of Qdrant's filters that FakeQdrant knows. */
+/** The part of Qdrant's filters that FakeQdrant supports. */
 export interface FakeFilter {
   must?: FakeCondition[] | FakeCondition | null;
   should?: FakeCondition[] | FakeCondition | null;
@@ -37,10 +37,10 @@ type FakeCondition =
   | { key: string; range: Bounds }
   | { nested: { key: string; filter: FakeFilter } };
 
-/** Whether a key has an index of words. */
+/** Whether a key has a full-text index. */
 export type IsText = (key: string) => boolean;
 
-/** Whether a point satisfies a filter; clauses that are not given, or empty, ask for nothing. */
+/** Whether a point satisfies a filter; missing or empty clauses are ignored. */
 export function passes(
   filter: FakeFilter | null | undefined,
   point: FakePoint,
@@ -55,14 +55,14 @@ export function passes(
   );
 }
 
-/** The values at a dotted path of a payload, those of lists one by one. */
+/** The values at a dotted path of a payload; lists are flattened. */
 export function valuesAtPath(payload: unknown, path: string): unknown[] {
   return atPath(payload, path)
     .flat()
     .filter((value) => value !== null);
 }
 
-/** Objects in the lists at a dotted path of a payload. */
+/** The objects in lists at a dotted path of a payload. */
 function elementsAtPath(payload: unknown, path: string): FakePoint['payload'][] {
   return atPath(payload, path).flatMap((value) =>
     Array.isArray(value)
@@ -90,7 +90,7 @@ function holds(condition: FakeCondition, point: FakePoint, isText: IsText): bool
   if ('is_empty' in condition) return valuesAtPath(point.payload, condition.is_empty.key).length === 0;
   if ('nested' in condition) {
     const { key, filter } = condition.nested;
-    // As in Qdrant, of lists alone.
+    // As in Qdrant, only for lists.
     return elementsAtPath(point.payload, key).some((payload) =>
       passes(filter, { ...point, payload }, isText),
     );
@@ -108,7 +108,7 @@ function holds(condition: FakeCondition, point: FakePoint, isText: IsText): bool
   }
   if ('text' in condition.match) {
     const { text } = condition.match;
-    // Without an index of words, what is looked for may stand anywhere, as it is.
+    // Without a full-text index, the searched text may occur anywhere, unchanged.
     if (!isText(condition.key))
       return values.some((value) => typeof value === 'string' && value.includes(text));
     return hasWords(values as Scalar[], wordsIn(text));
@@ -122,7 +122,7 @@ function isPlaceIn(value: unknown, area: GeoArea): boolean {
   return place !== undefined && isInArea(place, area);
 }
 
-/** Without its border. A real Qdrant finds too little in a large box, so none is to be sent one. */
+/** Excludes the border. A real Qdrant finds too few points in a large box, so we must never send one. */
 function isWithinBox(
   value: unknown,
   { lat: north, lon: west }: GeoPoint,

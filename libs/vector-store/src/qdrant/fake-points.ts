@@ -48,21 +48,21 @@ export interface UpdateVectorsBody {
   shard_key?: ShardSelector;
 }
 
-/** Of the shards that a request comes to; undefined: all. */
+/** The keys of the shards that a request reaches; undefined: all. */
 type Keys = readonly (string | number)[] | undefined;
 
 export function isIn(key: string | number | undefined, keys: Keys): boolean {
   return keys === undefined || (key !== undefined && keys.includes(key));
 }
 
-/** The points of one collection of FakeQdrant, and the fields that they are indexed by. */
+/** The points of one collection of FakeQdrant, and its indexed fields. */
 export class FakePoints {
   readonly #config: FakeConfig;
   readonly #vacuums: boolean;
-  /** Points that were replaced or deleted, where nothing is vacuumed. */
+  /** Replaced or deleted points, if nothing is vacuumed. */
   readonly #gone: FakePoint[] = [];
   readonly #points = new Map<string | number, FakePoint>();
-  /** By indexed key, what has ever stood there. */
+  /** All values ever stored, by indexed key. */
   readonly #values = new Map<string, Set<unknown>>();
   readonly indexes = new Map<string, string | { type: string }>();
 
@@ -80,7 +80,7 @@ export class FakePoints {
     return [...this.#points.values()];
   }
 
-  /** @param keys of the shards that are looked at; all by default */
+  /** @param keys of the shards to read; all by default */
   select(filter: FakeFilter | undefined, keys?: Keys): FakePoint[] {
     const there = this.all().filter(({ shardKey }) => isIn(shardKey, keys));
     return there.filter((point) => passes(filter, point, (key) => this.#isText(key)));
@@ -91,12 +91,12 @@ export class FakePoints {
     for (const point of this.all()) this.#noteValues(point);
   }
 
-  /** New points are inserted whatever the filter; those that are there change where it holds of them. */
+  /** New points are always inserted; existing ones change only if they match the filter. */
   upsert({ points, update_filter, update_mode = 'upsert' }: UpsertBody, version: number, keys: Keys): void {
     for (const { id, vector, payload } of points) {
       const there = this.#points.get(id);
       const [shardKey] = keys ?? [];
-      // Qdrant would have the point twice, which is never what is meant.
+      // Qdrant would store the point twice, which is never intended.
       if (there !== undefined && there.shardKey !== shardKey)
         throw new Error(`point ${id} is written under ${shardKey} and ${there.shardKey}`);
       if (there === undefined ? update_mode === 'update_only' : update_mode === 'insert_only') continue;
@@ -149,7 +149,7 @@ export class FakePoints {
     return { points: points.slice(0, limit), next: points[limit]?.id ?? null };
   }
 
-  /** Values that were there once and are no more come, too, with a count of 0. */
+  /** Includes former values, with a count of 0. */
   facet({ key, limit = 10, filter }: FacetBody, keys: Keys) {
     const counts = new Map<unknown, number>([...(this.#values.get(key) ?? [])].map((value) => [value, 0]));
     for (const point of this.select(filter, keys)) {
@@ -162,7 +162,7 @@ export class FakePoints {
       .slice(0, limit);
   }
 
-  /** Sparse vectors of a name in a shard: of what is there, and of what is gone but not vacuumed. */
+  /** The sparse vectors of a name in a shard, including removed ones that are not vacuumed. */
   sparseOf(name: string, shard: string): FakeSparse[] {
     const inShard = [...this.all(), ...this.#gone].filter(
       (point) => shardOf(point, this.#config.shards) === shard,
@@ -181,7 +181,7 @@ export class FakePoints {
     if (!this.#vacuums) this.#gone.push(point);
   }
 
-  /** Where both ids and a filter are given, the ids count. */
+  /** If both ids and a filter are given, the ids are used. */
   #chosen({ points, filter }: SetPayloadBody, keys: Keys): FakePoint[] {
     const named = points?.flatMap((id) => this.#points.get(id) ?? []);
     return named?.filter(({ shardKey }) => isIn(shardKey, keys)) ?? this.select(filter, keys);

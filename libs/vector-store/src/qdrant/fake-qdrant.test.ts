@@ -10,7 +10,8 @@ interface Exchange {
 }
 
 /**
- * 1.18: what QdrantStore asks. 1.19: all of them; one sends more than the description has, which Qdrant passes over.
+ * 1.18: the requests of QdrantStore. 1.19: all of them; one sends more than the API description has, which Qdrant
+ * ignores.
  */
 const RECORDINGS = [
   { file: 'recordings-1.18.json', undescribed: [] },
@@ -131,14 +132,14 @@ function readExchanges(file: string): Exchange[] {
   return JSON.parse(readFileSync(file, 'utf8')) as Exchange[];
 }
 
-/** Of a search: how many hits were asked for, and behind how many; of a batch, of each. */
+/** The limit and offset of a search; for a batch, those of each. */
 interface Page {
   limit?: number;
   offset?: number;
   searches?: Page[];
 }
 
-/** Without what differs from run to run: times, counters of operations, what has been indexed so far, the order of equals. */
+/** Removes everything that varies between runs: times, operation counters, indexing progress, the order of ties. */
 function comparable(node: unknown, page: Page = {}): unknown {
   if (Array.isArray(node))
     return node.every(isScored)
@@ -160,7 +161,7 @@ interface Scored {
 
 const isScored = (one: unknown): one is Scored => typeof one === 'object' && one !== null && 'score' in one;
 
-/** Equal scores by id. Which of the equals stand before a page's cut and which behind it is Qdrant's own affair. */
+/** Sorts equal scores by id. Which of them are before or after a page's end is up to Qdrant. */
 function inOrder(points: Scored[], { limit, offset = 0 }: Page): unknown[] {
   const cut = [
     ...(offset > 0 ? [points[0]?.score] : []),

@@ -5,16 +5,16 @@ import type { CollectionBody } from './fake-config.ts';
 import { QdrantApi } from './openapi.ts';
 
 /**
- * A fake: a server in memory that answers as Qdrant 1.18 does what QdrantStore asks. Test-only, for where no Qdrant is to
- * be had. It checks each request and each of its own answers against Qdrant's API description; what does not fit is
- * kept in `violations`, which a test has to find empty. Its answers are compared with recorded ones of a real server.
+ * A fake for tests without a real Qdrant: an in-memory server that answers QdrantStore's requests like Qdrant 1.18. It
+ * checks each request and each of its own responses against Qdrant's API description, and records mismatches in
+ * `violations`, which must be empty at a test's end. Its responses are compared with those recorded from a real server.
  */
 export interface FakeQdrant {
   url: string;
   violations: string[];
   /** Requests so far, as `PUT /collections/x/points`. */
   requests: FakeRequest[];
-  /** What the next requests get instead of an answer; `null` for a connection that breaks, `frozen` for nothing at all. */
+  /** What the next requests get instead of a response; `null` breaks the connection, `frozen` never answers. */
   failures: (Failure | 'frozen' | null)[];
   close(): Promise<void>;
 }
@@ -40,11 +40,11 @@ interface Answer {
 
 export interface FakeOptions {
   version?: string;
-  /** Whether what is deleted is forgotten at once, and counts in no idf. */
+  /** Whether deleted points are forgotten at once, and do not count in any idf. */
   vacuums?: boolean;
-  /** Whether it has keys to shard by. */
+  /** Whether it supports shard keys. */
   isDistributed?: boolean;
-  /** Any free one by default. */
+  /** By default any free port. */
   port?: number;
 }
 
@@ -87,7 +87,7 @@ export async function startFakeQdrant({
         url.pathname.split('/'),
         body,
       );
-      // A bad id is refused by Qdrant itself, too: that is an answer of its own, not a slip of ours.
+      // Qdrant itself refuses a bad id, too: that is a regular response, not a fault of ours.
       if (answer.status !== 400 && answer.status !== 422)
         fake.violations.push(...refused.map(complain('request')));
       fake.violations.push(
@@ -106,7 +106,7 @@ interface AliasAction {
   delete_alias?: { alias_name: string };
 }
 
-/** What each action makes of the aliases; all of them or none. */
+/** Applies the actions to the aliases atomically. */
 function changeAliases(
   collections: ReadonlyMap<string, FakeCollection>,
   aliases: Map<string, string>,

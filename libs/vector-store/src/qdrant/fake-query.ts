@@ -13,7 +13,7 @@ import {
 } from './fake-vectors.ts';
 
 export interface QueryBody {
-  /** A vector, or the id of the point whose vector is meant; the point itself is not found then. */
+  /** A vector, or the id of a point to use its vector; that point is then excluded. */
   query: FakeVector | string | number;
   using: string;
   limit: number;
@@ -25,12 +25,15 @@ export interface QueryBody {
   with_vector?: boolean | string[];
 }
 
-/** What a query may find: the points that pass its filter, those it may name, and sparse vectors that count for the idf. */
+/**
+ * The scope of a query: the points that match its filter, those it may name, and the sparse vectors that count for the
+ * idf.
+ */
 export interface Searched {
   config: FakeConfig;
   selected: FakePoint[];
   point(id: string | number): FakePoint | undefined;
-  /** Sparse vectors of a name in the shard that a point is in: of what is there, and of what is gone but not vacuumed. */
+  /** The sparse vectors of a name in a point's shard, including removed ones that are not vacuumed. */
   counted(name: string, shard: string): FakeSparse[];
 }
 
@@ -39,7 +42,7 @@ export interface FakeHit {
   score: number;
 }
 
-/** The nearest points, best first. Each shard counts its own idf. */
+/** The nearest points, best first. Each shard computes its own idf. */
 export function nearest(body: QueryBody, { config, selected, point, counted }: Searched): FakeHit[] {
   const { query, using, limit, offset = 0, score_threshold: threshold = -Infinity } = body;
   const named = typeof query === 'object' ? undefined : query;
@@ -65,7 +68,10 @@ export function nearest(body: QueryBody, { config, selected, point, counted }: S
     .slice(offset, offset + limit);
 }
 
-/** Qdrant's own hash puts points otherwise; with this salt, those of the recordings fall as they did there. */
+/**
+ * Qdrant distributes points by another hash; with this salt, those of the recordings are distributed as they were
+ * there.
+ */
 const SALT = '249';
 
 export function shardOf({ id, shardKey }: Pick<FakePoint, 'id' | 'shardKey'>, shards: number): string {
@@ -74,8 +80,8 @@ export function shardOf({ id, shardKey }: Pick<FakePoint, 'id' | 'shardKey'>, sh
 }
 
 /**
- * Qdrant orders equal scores as its heaps leave them: by how many are looked for, in no way that a client may rely on. Here
- * by a number made of both.
+ * Qdrant's order of equal scores depends on its heaps and on the limit, so clients cannot rely on it. This derives an
+ * order from the id and the limit.
  */
 function tieOrder(top: number): (point: FakePoint) => string {
   const places = new Map<FakePoint, string>();

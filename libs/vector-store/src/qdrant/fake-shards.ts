@@ -2,7 +2,7 @@ import type { FakeConfig } from './fake-config.ts';
 
 type ShardKey = string | number;
 
-/** As a request names shards: by keys, or by one and another that stands in where the first is not there. */
+/** A request's shard selection: keys, or a key with a fallback if it does not exist. */
 export type ShardSelector = ShardKey | ShardKey[] | { target: ShardKey; fallback: ShardKey };
 
 export interface ShardRefusal {
@@ -10,7 +10,7 @@ export interface ShardRefusal {
   error: string;
 }
 
-/** The shard keys of one collection of FakeQdrant, and which of them requests come to. */
+/** The shard keys of one collection of FakeQdrant, and which of them a request reaches. */
 export class FakeShards {
   readonly #config: FakeConfig;
   readonly #keys = new Set<ShardKey>();
@@ -32,7 +32,7 @@ export class FakeShards {
     return this.#keys.has(key) ? `Bad request: Sharding key ${key} already exists` : undefined;
   }
 
-  /** What is wrong with what a request says of shards; of a write, also that it says nothing. */
+  /** The fault in a request's shard selection; writes must have one. */
   refusal(selector: ShardSelector | null | undefined, kind: 'read' | 'write'): ShardRefusal | undefined {
     if (selector === null || selector === undefined) {
       if (kind === 'read' || !this.#config.isSharded) return undefined;
@@ -51,7 +51,7 @@ export class FakeShards {
       : { status: 400, error: `Wrong input: Shard key ${gone} not found` };
   }
 
-  /** The keys that a request comes to; undefined: all. */
+  /** The keys that a request reaches; undefined: all. */
   chosen(selector: ShardSelector | null | undefined): ShardKey[] | undefined {
     if (selector === null || selector === undefined) return undefined;
     if (typeof selector !== 'object') return [selector];

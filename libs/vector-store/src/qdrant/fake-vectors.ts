@@ -1,10 +1,10 @@
-/** Vectors as FakeQdrant keeps them, and how near they are to those that are looked for. */
+/** Vectors as stored by FakeQdrant, and their similarity to queries. */
 export interface FakeSparse {
   indices: number[];
   values: number[];
 }
 
-/** Dense ones are normalised, as Qdrant keeps those of cosine distance; several of one name are compared one by one. */
+/** Dense vectors are normalised, as Qdrant does for cosine distance; multivectors are compared one by one. */
 export type FakeVector = number[] | number[][] | FakeSparse;
 
 export function isSparse(vector: FakeVector): vector is FakeSparse {
@@ -19,13 +19,13 @@ function isDense(vector: FakeVector): vector is number[] {
   return Array.isArray(vector) && !isMulti(vector);
 }
 
-/** Two lists, the first of whole numbers, are what Qdrant takes for the indices and values of a sparse vector. */
+/** Qdrant interprets two lists, the first of integers, as the indices and values of a sparse vector. */
 export function isTakenForSparse(vector: FakeVector): boolean {
   const [indices, , more] = isMulti(vector) ? vector : [];
   return indices !== undefined && more === undefined && indices.every((one) => Number.isInteger(one));
 }
 
-/** As it is kept. */
+/** The vector as stored. */
 export function kept(vector: FakeVector, datatype?: 'float16'): FakeVector {
   if (isMulti(vector)) return vector.map((one) => rounded(normalised(one), datatype));
   return isDense(vector) ? rounded(normalised(vector), datatype) : vector;
@@ -50,7 +50,7 @@ function dot(a: number[], b: number[]): number {
   return a.reduce((sum, value, i) => sum + value * (b[i] ?? 0), 0);
 }
 
-/** How near a kept vector is to a query, which has been made what it is kept as; undefined where they have nothing in common. */
+/** The similarity of a stored vector to a query in stored form; undefined if they have nothing in common. */
 export function nearness(query: FakeVector, vector: FakeVector): number | undefined {
   if (isSparse(query)) return isSparse(vector) ? sparseDot(query, vector) : undefined;
   if (isMulti(query)) {
@@ -60,7 +60,7 @@ export function nearness(query: FakeVector, vector: FakeVector): number | undefi
   return isDense(vector) ? dot(query, vector) : undefined;
 }
 
-/** The sum of the products of the terms that both have; undefined where they share none. */
+/** The sum of the products of shared terms; undefined if they share none. */
 function sparseDot(a: FakeSparse, b: FakeSparse): number | undefined {
   const products = a.indices.flatMap((term, at) => {
     const there = b.indices.indexOf(term);
@@ -69,7 +69,7 @@ function sparseDot(a: FakeSparse, b: FakeSparse): number | undefined {
   return products.length === 0 ? undefined : products.reduce((sum, product) => sum + product, 0);
 }
 
-/** A query with its terms' idf among these vectors, as Qdrant's `modifier: idf` has it. */
+/** A query weighted with its terms' idf in these vectors, like Qdrant's `modifier: idf`. */
 export function withIdf(query: FakeSparse, vectors: FakeSparse[]): FakeSparse {
   const values = query.indices.map((term, at) => {
     const having = vectors.filter((vector) => vector.indices.includes(term)).length;
@@ -79,7 +79,7 @@ export function withIdf(query: FakeSparse, vectors: FakeSparse[]): FakeSparse {
   return { indices: query.indices, values };
 }
 
-/** The shortest number that means the same float32, which is how Qdrant writes scores. */
+/** The shortest number that gives the same float32, as Qdrant prints scores. */
 export function asFloat32(value: number): number {
   const single = Math.fround(value);
   for (let digits = 6; digits < 10; digits++) {

@@ -1,6 +1,6 @@
 import { shortestFloats } from '@embedmill/jobs';
 
-/** Bytes of a float32 in its fewest digits and a comma, at most: `-100000000000000000000,`. */
+/** The maximum bytes of a float32 in its fewest digits, with a comma: `-100000000000000000000,`. */
 export const BYTES_A_FLOAT = 24;
 
 const [COMMA, MINUS, DOT, ZERO, OPEN, CLOSE] = Buffer.from(',-.0[]') as unknown as [
@@ -13,8 +13,8 @@ const [COMMA, MINUS, DOT, ZERO, OPEN, CLOSE] = Buffer.from(',-.0[]') as unknown 
 ];
 
 /**
- * JSON written as bytes, piece after piece: no strings are made of vectors, to be joined and encoded. What is asked for is not
- * checked to be JSON, nor to fit: who writes knows how much it will be, at most.
+ * Writes JSON directly as bytes, so that vectors need not become strings to be joined and encoded. Neither validity nor
+ * size is checked: the caller knows the maximum size.
  */
 export class JsonBytes {
   readonly #bytes: Buffer;
@@ -24,12 +24,12 @@ export class JsonBytes {
     this.#bytes = Buffer.allocUnsafeSlow(room);
   }
 
-  /** What has been written so far. */
+  /** The bytes written so far. */
   get written(): Buffer {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** JSON that has no characters beyond ASCII. */
+  /** Writes JSON with only ASCII characters. */
   ascii(json: string): void {
     this.#length += this.#bytes.write(json, this.#length, 'latin1');
   }
@@ -38,7 +38,7 @@ export class JsonBytes {
     this.#length += this.#bytes.write(json, this.#length);
   }
 
-  /** An array of these numbers, as `JSON.stringify(shortestFloats(values))` has it. */
+  /** Writes an array of these numbers, like `JSON.stringify(shortestFloats(values))`. */
   floats(values: Float32Array): void {
     const bytes = this.#bytes;
     let at = this.#length;
@@ -59,16 +59,16 @@ const TRIPLES = Uint8Array.from(
 );
 const POWERS = Float64Array.from({ length: 16 }, (_, power) => Number(`1e${power}`));
 const DIGITS = 9;
-/** Of what is smaller, JSON has exponents. */
+/** JSON prints smaller numbers with an exponent. */
 const LEAST = 1e-6;
 
-/** Writes a number where there is room for it, and gives where it ends. See `shortestFloats` for which digits these are. */
+/** Writes a number, for which there must be room, and returns its end. See `shortestFloats` for its digits. */
 function writeFloat(bytes: Buffer, start: number, value: number): number {
   const size = Math.abs(value);
   if (!(size >= LEAST && size < 10) || Number.isInteger(value)) {
     return start + bytes.write(String(shortestFloats(Float32Array.of(value))[0]), start, 'latin1');
   }
-  // Nine digits are so many behind the point.
+  // This many of the nine digits are after the point.
   let decimals = DIGITS - 1;
   for (let scaled = size; scaled < 1; scaled *= 10) decimals += 1;
   let digits = nineDigits(size, decimals);
@@ -94,9 +94,9 @@ function writeFloat(bytes: Buffer, start: number, value: number): number {
   return at;
 }
 
-/** The fewest digits that tell the float32 from all others, with zeros behind up to nine. */
+/** The fewest digits that identify the float32, padded with zeros to nine. */
 function nineDigits(size: number, decimals: number): number {
-  // They are below 2^31, where `| 0` cuts off what is behind the point.
+  // Below 2^31, `| 0` truncates the fraction.
   const by = POWERS[decimals] ?? 1;
   const seven = (size * (by / 100) + 0.5) | 0;
   if (Math.fround(seven / (by / 100)) === size) return seven * 100;

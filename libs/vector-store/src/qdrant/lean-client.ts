@@ -4,9 +4,9 @@ import https from 'node:https';
 import { json, text } from 'node:stream/consumers';
 
 export interface LeanClientOptions {
-  /** As `QdrantClient` takes it. */
+  /** The options of `QdrantClient`. */
   client: NonNullable<ConstructorParameters<typeof QdrantClient>[0]>;
-  /** Where the API is, without a slash at the end. */
+  /** The API's address, without a trailing slash. */
   url: string;
   headers: Record<string, string>;
   /** Milliseconds. */
@@ -18,8 +18,8 @@ const MOST_CONNECTIONS = 25;
 type Answer<T> = Promise<NonNullable<T>>;
 
 /**
- * Qdrant's client, but for the requests of which there are many: it would call a function of its own for every number that it
- * prints and every value that it reads, for the sake of integers that are no doubles, which embedmill has none of.
+ * Replaces Qdrant's client for frequent requests: that client calls a function for every number it prints and every
+ * value it reads, in order to support integers beyond doubles, which embedmill does not use.
  */
 export class LeanClient extends QdrantClient {
   readonly #url: string;
@@ -37,7 +37,7 @@ export class LeanClient extends QdrantClient {
     this.#agent = new this.#protocol.Agent({ keepAlive: true, maxSockets: MOST_CONNECTIONS });
   }
 
-  /** Writes points, and answers when they are written. */
+  /** Writes points; resolves once they are written. */
   async upsertBytes(name: string, body: Uint8Array): Promise<void> {
     await this.#send('PUT', `${encodeURIComponent(name)}/points?wait=true`, body);
   }
@@ -63,7 +63,7 @@ export class LeanClient extends QdrantClient {
     return result;
   }
 
-  /** @throws QdrantFailure for any answer but a 200, and the client's own error where there was none in time */
+  /** @throws QdrantFailure for any response other than 200, and the client's own error after a timeout */
   async #send(method: 'POST' | 'PUT', path: string, body: string | Uint8Array): Promise<unknown> {
     const signal = AbortSignal.timeout(this.#timeout);
     try {
@@ -92,7 +92,7 @@ export class LeanClient extends QdrantClient {
   }
 }
 
-/** An answer that is none to build on, as `request` of qdrant-request.ts reads it. */
+/** A failed response, in the form that `request` of qdrant-request.ts expects. */
 class QdrantFailure extends Error {
   readonly status: number;
   readonly data: unknown;
@@ -107,7 +107,7 @@ class QdrantFailure extends Error {
   }
 }
 
-/** JSON, of Qdrant; or the text of whatever stands in front of it. */
+/** Qdrant's JSON, or the text of a proxy in front of it. */
 function dataOf(body: string): unknown {
   try {
     return JSON.parse(body);

@@ -3,28 +3,30 @@ import { QdrantConnection } from './qdrant-connection.ts';
 import { QdrantStore } from './qdrant-store.ts';
 
 export interface QdrantOptions {
-  /** Where Qdrant's HTTP API is: `http://localhost:6333`; without a port, 6333 is meant, as with Qdrant's own clients. */
+  /**
+   * The address of Qdrant's HTTP API: `http://localhost:6333`; the default port is 6333, as in Qdrant's own clients.
+   */
   url: string;
   apiKey?: string | undefined;
-  /** How long a write or a count may take until it is asked again, in milliseconds. */
+  /** How long a write or a count may take before it is retried, in milliseconds. */
   timeout?: number | undefined;
-  /** How long what a search asks for may take, in milliseconds; it is not asked again. */
+  /** How long a search's request may take, in milliseconds; it is not retried. */
   searchTimeout?: number | undefined;
-  /** How new collections are kept. */
+  /** The storage options of new collections. */
   layout?: QdrantLayout | undefined;
-  /** Tenants with shards of their own in collections sharded by keys. */
+  /** Tenants with their own shards in collections sharded by key. */
   largeTenants?: string[] | undefined;
-  /** Points from which on a first load puts the index off; 0: never. */
+  /** The minimum points of a first load that defers the index; 0: never. */
   bulkPoints?: number | undefined;
-  /** Called for each request that the server answers with "too many requests". */
+  /** Called for each "too many requests" response. */
   onThrottled?: (() => void) | undefined;
 }
 
 /**
- * The vector store in a Qdrant server (1.18 or later). Nothing is sent yet: `ping` tells whether it
- * answers, and has what is needed.
+ * The vector store in a Qdrant server (1.18 or later). Sends nothing yet; `ping` checks whether the server responds and
+ * has the required features.
  *
- * @throws EmbedmillError `store_unavailable` when the URL is none.
+ * @throws EmbedmillError `store_unavailable` if the URL is invalid.
  */
 export async function openQdrantStore({
   url,
@@ -37,10 +39,10 @@ export async function openQdrantStore({
   onThrottled,
 }: QdrantOptions): Promise<QdrantStore> {
   const { protocol, hostname, pathname, port } = urlParts(url);
-  // Loaded here, so that a process that uses the embedded store does without it.
+  // Imported here, so that processes with the embedded store do not load it.
   const { LeanClient } = await import('./lean-client.ts');
   const path = pathname.replace(/\/$/, '');
-  // Not the client's `apiKey`, at which it would print a warning for a server inside a cluster, without TLS.
+  // Not the client's `apiKey`, with which it would print a warning for a server without TLS inside a cluster.
   const headers = apiKey === undefined ? {} : { 'api-key': apiKey };
   const client = (within: number) =>
     new LeanClient({
@@ -48,7 +50,7 @@ export async function openQdrantStore({
       headers,
       timeout: within,
       client: {
-        // Not its `url`, of which it would drop the path.
+        // Not the client's `url`, because it would drop the path.
         host: hostname,
         https: protocol === 'https:',
         port,
@@ -70,13 +72,13 @@ export async function openQdrantStore({
 function urlParts(text: string) {
   const url = URL.parse(text);
   if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-    // Not shown: there may be a password in it.
+    // Not shown, because it may contain a password.
     throw new EmbedmillError(
       'store_unavailable',
       'QDRANT_URL must be an http:// or https:// URL, such as http://127.0.0.1:6333',
     );
   }
-  // `URL` forgets a port that is the protocol's own, but :443 is not 6333.
+  // `URL` drops the protocol's default port, but :443 must not become 6333.
   const written = /^https?:\/\/(?:[^/@]*@)?(?:\[[^\]]*\]|[^/:]*):(\d+)/i.exec(text)?.[1];
   return { ...pick(url), port: Number(written ?? 6333) };
 }

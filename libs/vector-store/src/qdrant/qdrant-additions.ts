@@ -15,16 +15,16 @@ interface VectorUpdate extends Place {
   update_filter: QdrantFilter;
 }
 
-/** What adding vectors asks of one collection. */
+/** The requests that add vectors to one collection. */
 interface AdditionRequests {
-  /** Those of the ids that are there. */
+  /** Those of the ids that exist. */
   idsThere(ids: Schemas['ExtendedPointId'][]): Promise<Set<Schemas['ExtendedPointId']>>;
   add(update: VectorUpdate): Promise<unknown>;
-  /** Whether the collection is. */
+  /** Whether the collection exists. */
   isThere(): Promise<boolean>;
 }
 
-/** Adds second vectors to those points that are there and have none, and what they were computed from. */
+/** Adds second vectors, with the hashes of their inputs, to existing points that have none. */
 export async function addVectors(
   connection: QdrantConnection,
   shards: QdrantShards,
@@ -38,7 +38,7 @@ export async function addVectors(
       const found = await connection.send(name, (client) => client.retrieve(name, wanted));
       return new Set(found.map(({ id }) => id));
     },
-    // Not the client's own updateVectors, which drops the filter.
+    // Not the client's updateVectors, which drops the filter.
     add: (update) =>
       connection.send(name, (client) => client.api().updateVectors({ collection_name: name, ...update })),
     isThere: async () => (await connection.info(name)) !== undefined,
@@ -56,7 +56,7 @@ export async function addVectors(
   }
 }
 
-/** Adds vectors of this name to those points that are there, of this sequence, and have none. */
+/** Adds vectors with this name to existing points with this sequence that have none. */
 async function addToPoints(
   vector: DenseName,
   points: Schemas['PointVectors'][],
@@ -67,7 +67,7 @@ async function addToPoints(
   const lacking = shown(withoutVector(vector));
   const filter = sequence === undefined ? lacking : { must: [lacking, writtenUnder(sequence)] };
   for (let tries = 1; ; tries += 1) {
-    // Qdrant refuses all of them when one is not there.
+    // Qdrant refuses the whole request if one point does not exist.
     const there = await requests.idsThere(points.map((point) => point.id));
     const having = points.filter((point) => there.has(point.id));
     if (having.length === 0) return;
@@ -75,19 +75,19 @@ async function addToPoints(
       await requests.add({ wait: true, points: having, update_filter: filter, ...place });
       return;
     } catch (thrown) {
-      // One was deleted since we looked; or all of the collection.
+      // A point was deleted since the look-up, or the whole collection.
       const gone = thrown instanceof EmbedmillError && thrown.code === 'collection_not_found';
       if (!gone || tries === MOST_TRIES || !(await requests.isThere())) throw thrown;
     }
   }
 }
 
-/** Hashes a request. */
+/** The number of hashes per request. */
 const HASHES_AT_ONCE = 256;
 
 /**
- * What the vectors were computed from, for points that are still of the submission that they were made of: such a point has
- * this very vector, whoever added it.
+ * Writes the hashes of the vectors' inputs, for points still written by the same submission: such a point has this very
+ * vector, whoever added it.
  */
 function* hashBatches(
   vector: DenseName,

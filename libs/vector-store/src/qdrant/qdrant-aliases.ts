@@ -2,7 +2,7 @@ import type { CollectionName } from '@embedmill/jobs';
 import type { QdrantClient, Schemas } from '@qdrant/js-client-rest';
 import type { Alias } from '../store.ts';
 
-/** Qdrant's own aliases, by name; also those of collections that are not embedmill's. */
+/** Qdrant's own aliases by name, including those of other programs' collections. */
 export function aliasesOf({ aliases }: Schemas['CollectionsAliasesResponse']): Alias[] {
   return aliases
     .map(({ alias_name, collection_name }) => ({
@@ -12,7 +12,7 @@ export function aliasesOf({ aliases }: Schemas['CollectionsAliasesResponse']): A
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** One request, so that there is no moment without the alias. Qdrant takes a deletion of an alias that is not there. */
+/** A single request, so that the alias always exists. Qdrant accepts the deletion of a missing alias. */
 export async function moveAlias(
   client: QdrantClient,
   name: CollectionName,

@@ -12,13 +12,13 @@ import {
 import type { Schemas } from '@qdrant/js-client-rest';
 import { sparseSchemes } from '../collections.ts';
 
-/** The key of a Qdrant collection's metadata that holds ours; a collection without it is somebody else's. */
+/** The key of our definition in a Qdrant collection's metadata; a collection without it belongs to another program. */
 const METADATA_KEY = 'embedmill';
 
 /** The name of the token vectors of points. */
 export const TOKENS = 'tokens';
 
-/** How a collection is to be kept: as its profile says, and as the settings do where that says nothing. */
+/** The storage options of a collection: from its profile, or else from the settings. */
 export function layoutFor({ profile: { layout = {} } }: Collection, settings: QdrantLayout): QdrantLayout {
   const { m, efConstruct, payloadM } = settings.hnsw;
   return {
@@ -35,11 +35,11 @@ export function layoutFor({ profile: { layout = {} } }: Collection, settings: Qd
   };
 }
 
-/** Collections of Qdrant have vectors by name: the dense ones, and the sparse ones by their schemes. */
+/** A Qdrant collection has named vectors: the dense ones, and the sparse ones, named by scheme. */
 export function creationOf(collection: Collection, layout: QdrantLayout) {
   const schemes = sparseSchemes(collection);
   const quantization = quantizationOf(collection);
-  // Of what stands for the whole collection, token vectors would get a copy in memory.
+  // A quantization for the whole collection would also keep a copy of token vectors in memory.
   const hasTokens = collection.profile.lateInteraction !== undefined;
   return {
     vectors: Object.fromEntries([
@@ -66,7 +66,7 @@ export function creationOf(collection: Collection, layout: QdrantLayout) {
   };
 }
 
-/** Whether whole vectors are on disk: beside smaller ones, by which searches find, they would only fill the memory. */
+/** Whether full vectors are on disk: if searches use smaller ones, the full ones would only fill the memory. */
 export function isOnDisk({ profile }: Collection, { onDisk }: QdrantLayout): boolean {
   return onDisk || profile.storage !== 'float32';
 }
@@ -95,9 +95,9 @@ export function paramsOf({ dims }: DenseVector) {
 }
 
 /**
- * Token vectors are compared for hits that others found, never searched: no index, and nothing in memory. In halves of 16
- * bits each row of bytes keeps its direction exactly. Bytes themselves (`uint8`) have no sign, without which a cosine is
- * another; scalar quantization would keep the numbers that it stands for beside it.
+ * Token vectors are only compared for hits of other vectors, never searched, so they have no index and nothing in
+ * memory. As float16, each row of bytes keeps its direction exactly. `uint8` has no sign, which would change cosines,
+ * and scalar quantization would store the original numbers in addition.
  */
 function tokenParams({ dims }: Pick<Collection, 'dims'>) {
   return {
@@ -110,54 +110,54 @@ function tokenParams({ dims }: Pick<Collection, 'dims'>) {
   };
 }
 
-/** The names of the dense vectors that a Qdrant collection has. */
+/** The names of a Qdrant collection's dense vectors. */
 export function vectorsIn(info: Schemas['CollectionInfo']): DenseName[] {
   return Object.keys(info.config.params.vectors ?? {}) as DenseName[];
 }
 
-/** How Qdrant keeps dense vectors in memory for its first look. */
+/** How Qdrant stores dense vectors in memory for the first pass. */
 function quantizationOf({ profile }: Collection): Schemas['QuantizationConfig'] | undefined {
   switch (profile.storage) {
     case 'float32':
       return undefined;
     case 'int8':
-      // A few numbers far out would spoil the steps between all the others.
+      // A few outliers would make the quantization too coarse for all other numbers.
       return { scalar: { type: 'int8', quantile: 0.99, always_ram: true } };
     case 'binary':
       return { binary: { always_ram: true } };
   }
 }
 
-/** How many times as many as wanted the first look finds: one bit a number tells little. */
+/** The oversampling of the first pass, because one bit per number is imprecise. */
 const OVERSAMPLING = { int8: 2, binary: 4 } as const;
 
-/** Of a search: what the first look finds is scored anew by the whole vectors. */
+/** Search options: the candidates of the first pass are rescored with the full vectors. */
 export function searchParams({ profile: { storage } }: Collection): { params?: Schemas['SearchParams'] } {
   if (storage === 'float32') return {};
   return { params: { quantization: { rescore: true, oversampling: OVERSAMPLING[storage] } } };
 }
 
-/** The collection that a Qdrant collection holds, or undefined when it is not one of ours. */
+/** Our definition of a Qdrant collection; undefined if it is not one of ours. */
 export function collectionOf(name: string, info: Schemas['CollectionInfo']): Collection | undefined {
   const metadata: unknown = info.config.metadata;
   const ours = (metadata as Record<string, unknown> | null | undefined)?.[METADATA_KEY];
   const parsed = readKept(collectionSchema, ours);
-  // Of an alias, the name differs.
+  // The name differs if it was read by an alias.
   return parsed.success && parsed.data.name === name ? parsed.data : undefined;
 }
 
-/** Whether points are in the shards of a key that their writers name. */
+/** Whether points are in the shards of a key that the writer names. */
 export function isShardedByKeys({ config }: Schemas['CollectionInfo']): boolean {
   return config.params.sharding_method === 'custom';
 }
 
-/** Whether strict mode forbids exact counts, and searches of what has no index. */
+/** Whether strict mode forbids exact counts, and searches without an index. */
 export function forbidsExact({ config }: Schemas['CollectionInfo']): boolean {
   const { strict_mode_config: strict } = config;
   return strict?.enabled === true && strict.search_allow_exact === false;
 }
 
-/** Whether there are links to search by: of all points, or of each tenant's. */
+/** Whether the index has links: of all points, or of each tenant's. */
 export function isIndexed({
   m,
   payload_m: payloadM,
@@ -168,12 +168,12 @@ export function isIndexed({
   return m > 0 || (payloadM ?? 0) > 0;
 }
 
-/** How the index of a field is kept that no search is filtered by. */
+/** The index of a field by which no search is filtered. */
 export const NOT_OF_SEARCHES = { on_disk: true, enable_hnsw: false };
 
 type FieldSchema = Schemas['PayloadFieldSchema'];
 
-/** The index of a filterable field: in memory, for searches filter by it, unless memory is to be spared. */
+/** The index of a filterable field: in memory, because searches filter by it, unless memory is to be saved. */
 export function fieldIndex(
   field: string,
   type: FilterableType,
@@ -183,8 +183,8 @@ export function fieldIndex(
 }
 
 /**
- * The payload fields that Qdrant should index: what is filtered by. On disk, and without links of their own in the vectors'
- * index, are those that writes and scans filter by, and searches do not; integers have only what is asked of them.
+ * The payload fields that Qdrant should index because they are filtered by. Fields used only by writes and scans, not
+ * by searches, are on disk and have no links in the vectors' index; integers support only the needed operations.
  */
 export function payloadIndexes(
   { profile: { filterable } }: Collection,

@@ -4,7 +4,7 @@ import { conformance } from '../conformance.ts';
 import { startFakeQdrant } from './fake-qdrant.ts';
 import { openQdrantStore, type QdrantOptions } from './open-qdrant-store.ts';
 
-/** Hundreds of searches at once, on a machine with other work to do, are all answered. */
+/** Generous, because hundreds of concurrent searches on a busy machine must all be answered. */
 const searchTimeout = 60_000;
 const url = process.env['QDRANT_URL'];
 
@@ -24,7 +24,7 @@ if (url === undefined || url === '') {
   conformance(
     'Qdrant (a fake one), large tenants in shards of their own',
     () => openFake({ layout, largeTenants: ['y', "o'x", 'b'] }),
-    // Each shard counts its own idf.
+    // Each shard computes its own idf.
     { exactFrequencies: false },
   );
 } else {

@@ -8,27 +8,27 @@ import type { LeanClient } from './lean-client.ts';
 import { request } from './qdrant-request.ts';
 import { assertSufficient } from './qdrant-version.ts';
 
-/** Requests that write, at once. */
+/** The maximum number of concurrent writes. */
 const WRITES_AT_ONCE = 3;
-/** Collections that are looked at, at once. */
+/** The maximum number of collections read concurrently. */
 const LOOKS_AT_ONCE = 3;
 
 /**
- * `prompt`: somebody waits for it; there is a deadline of seconds, and what passes it is not asked again. `patient`: a write
- * or a count, which may take long, and is asked again.
+ * `prompt`: somebody is waiting; the request has a deadline of seconds, and is not retried after it. `patient`: a write
+ * or a count, which may take long, and is retried.
  */
 export type Pace = 'prompt' | 'patient';
 
-/** The server's clients, which differ in how long they wait for an answer. */
+/** The clients for the server, which differ in their timeouts. */
 export type Clients = Readonly<Record<Pace, LeanClient>>;
 
-/** How the parts of QdrantStore ask the server, and what they have learnt of its collections. */
+/** The connection shared by the parts of QdrantStore, with a cache of the collections' definitions. */
 export class QdrantConnection {
   readonly description: string;
   readonly definitions = new KnownDefinitions();
   readonly writes = pLimit(WRITES_AT_ONCE);
   readonly #clients: Clients;
-  /** Collections whose points are in shards by keys. */
+  /** Collections that are sharded by key. */
   readonly #sharded = new Set<string>();
   readonly #onThrottled: (() => void) | undefined;
   #version: string | undefined;
@@ -40,9 +40,9 @@ export class QdrantConnection {
   }
 
   /**
-   * The server's version, once it has been found to have what embedmill needs; undefined where a proxy hides it.
+   * The server's version, once it is known to be supported; undefined if a proxy hides it.
    *
-   * @throws EmbedmillError `store_unavailable`, also where it lacks something.
+   * @throws EmbedmillError `store_unavailable`, also if it lacks a feature.
    */
   async version(): Promise<string | undefined> {
     if (this.#version !== undefined) return this.#version;
@@ -57,7 +57,7 @@ export class QdrantConnection {
     return this.#version;
   }
 
-  /** @param name the collection that it is about, if any */
+  /** @param name the affected collection, if any */
   async send<T>(
     name: string | undefined,
     send: (client: LeanClient) => Promise<T>,
@@ -76,7 +76,7 @@ export class QdrantConnection {
     }
   }
 
-  /** Sends vectors; a refusal may mean that the collection was made anew with another size since we looked. */
+  /** Sends vectors. A refusal may mean that the collection was created again with another size since the last read. */
   async checked<T>(
     collection: Collection,
     check: (now: Collection) => void,
@@ -95,7 +95,7 @@ export class QdrantConnection {
     }
   }
 
-  /** The definition, perhaps some seconds old. Errors: `collection_not_found`. */
+  /** The definition, which may be some seconds old. Errors: `collection_not_found`. */
   async collection(name: CollectionName, pace?: Pace): Promise<Collection> {
     const known = this.definitions.get(name);
     if (known !== undefined) return known;
@@ -104,7 +104,7 @@ export class QdrantConnection {
     return collection;
   }
 
-  /** The definition as it is now. */
+  /** The current definition. */
   async reread(name: CollectionName, pace?: Pace): Promise<Collection | undefined> {
     const info = await this.info(name, pace);
     if (info !== undefined) return this.read(name, info);
@@ -112,7 +112,7 @@ export class QdrantConnection {
     return undefined;
   }
 
-  /** The definition in what the server has just said of a collection; undefined of one that is not embedmill's. */
+  /** The definition in the server's description of a collection; undefined if it is not embedmill's. */
   read(name: CollectionName, info: Schemas['CollectionInfo']): Collection | undefined {
     const collection = collectionOf(name, info);
     if (isShardedByKeys(info)) this.#sharded.add(name);
@@ -122,12 +122,12 @@ export class QdrantConnection {
     return collection;
   }
 
-  /** As of when the collection's definition was last read. */
+  /** As of the last read of the collection's definition. */
   isSharded(name: CollectionName): boolean {
     return this.#sharded.has(name);
   }
 
-  /** What the server says of a collection, also of one that is not embedmill's. */
+  /** The server's description of a collection, also of other programs'. */
   async info(name: string, pace?: Pace): Promise<Schemas['CollectionInfo'] | undefined> {
     try {
       return await this.send(name, (client) => client.getCollection(name), pace);
@@ -136,7 +136,7 @@ export class QdrantConnection {
       throw thrown;
     }
   }
-  /** What the server says of all collections, by name. */
+  /** The server's descriptions of all collections, by name. */
   async infos(): Promise<{ name: CollectionName; info: Schemas['CollectionInfo'] }[]> {
     const { collections } = await this.send(undefined, (client) => client.getCollections(), 'prompt');
     const slots = pLimit(LOOKS_AT_ONCE);

@@ -6,18 +6,18 @@ import type { QdrantConnection } from './qdrant-connection.ts';
 import type { Place } from './qdrant-shards.ts';
 import { headFilter, shown, type QdrantFilter } from './qdrant-filter.ts';
 
-/** Different values that are counted. */
+/** The maximum number of distinct values that are counted. */
 const MOST_VALUES = 100_000;
 
-/** What counting asks of one collection. */
+/** The requests for counting in one collection. */
 export interface CountRequests {
   facet(request: Schemas['FacetRequest']): Promise<Schemas['FacetResponse']>;
   count(request: Schemas['CountRequest']): Promise<Schemas['CountResult']>;
-  /** Makes an index of a payload field. */
+  /** Creates an index of a payload field. */
   index(field: CountedField): Promise<unknown>;
 }
 
-/** @param place where what is counted is */
+/** @param place the shards to count in */
 export function countRequests(
   connection: QdrantConnection,
   name: CollectionName,
@@ -34,7 +34,7 @@ export function countRequests(
   };
 }
 
-/** Points that satisfy a filter; exact where the collection allows that. */
+/** The number of points that match a filter; exact if the collection allows that. */
 export async function countPoints(
   filter: QdrantFilter,
   { count }: Pick<CountRequests, 'count'>,
@@ -42,7 +42,7 @@ export async function countPoints(
   return (await asExactAsMayBe((exact) => count({ exact, filter }))).count;
 }
 
-/** An operator may forbid exact counts (strict mode); an estimate is more than no answer. */
+/** An operator may forbid exact counts (strict mode); an estimate is better than no answer. */
 async function asExactAsMayBe<T>(ask: (exact: boolean) => Promise<T>): Promise<T> {
   try {
     return await ask(true);
@@ -52,7 +52,7 @@ async function asExactAsMayBe<T>(ask: (exact: boolean) => Promise<T>): Promise<T
   }
 }
 
-/** Documents by what stands in a field of their heads' payloads; null: those without a value. */
+/** Document counts by the value of a field in their heads' payloads; null: those without a value. */
 export async function countByField(
   key: CountedField,
   tenant: TenantId | undefined,
@@ -64,14 +64,14 @@ export async function countByField(
   );
   const counts = hits
     .map(({ value, count }): DocumentCount => ({ value: String(value), documents: count }))
-    // Values that nothing has any more come with a count of 0.
+    // Values without any points left have a count of 0.
     .filter(({ documents }) => documents > 0);
   const whole = await countPoints(filter, requests);
   const without = whole - counts.reduce((sum, { documents }) => sum + documents, 0);
   return without > 0 ? [...counts, { value: null, documents: without }] : counts;
 }
 
-/** Collections of earlier versions get the index of a field when it is first needed. */
+/** Collections of earlier versions get a field's index when it is first needed. */
 async function withIndex<T>(
   field: CountedField,
   requests: CountRequests,

@@ -25,10 +25,10 @@ import { checkSizes, upsertBody, upsertGroups } from './upsert-body.ts';
 
 type PointStruct = Schemas['PointStruct'];
 
-/** Documents a look-up. */
+/** The number of documents per look-up. */
 const DOCUMENTS_AT_ONCE = 1000;
 
-/** The documents of collections in Qdrant: looked up, and written in the order of their sequences. */
+/** Looks up the documents of collections in Qdrant, and writes them in the order of their sequences. */
 export class QdrantDocuments {
   readonly #connection: QdrantConnection;
   readonly #shards: QdrantShards;
@@ -104,7 +104,7 @@ export class QdrantDocuments {
 
   async takeBack(name: CollectionName, sequence: number, known: Collection): Promise<void> {
     const now = await this.#connection.reread(name);
-    // What was stored before there were sequences has none of its own.
+    // Documents stored before sequences existed have none.
     if (now === undefined || now.createdAt === known.createdAt || sequence === 0) return;
     await this.#delete(name, { must: [writtenUnder(sequence)] }, await this.#shards.everywhere(name));
   }
@@ -117,7 +117,7 @@ export class QdrantDocuments {
     return count;
   }
 
-  /** Runs a write of documents; where the collection turns out to be another by then, takes back what it wrote. */
+  /** Runs a write of documents, and undoes it if the collection was created again meanwhile. */
   async #inOrder<T>(
     collection: Collection,
     sequences: readonly number[],

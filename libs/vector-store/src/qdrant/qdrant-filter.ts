@@ -6,8 +6,8 @@ export type QdrantFilter = Schemas['Filter'];
 export type QdrantCondition = Schemas['Condition'];
 
 /**
- * A condition in Qdrant's words. Qdrant has none for what a keyword begins with, but for what is in it: so where such a
- * condition is part, more is found than there is (see isExact), and negations are pushed down to the comparisons.
+ * A condition as a Qdrant filter. Qdrant cannot match the beginning of a keyword, only a part of it: a filter with such
+ * a condition may match too many points (see isExact), and negations are pushed down to the comparisons.
  */
 export function qdrantCondition(condition: Condition, negated = false): QdrantCondition {
   switch (condition.op) {
@@ -27,7 +27,7 @@ export function qdrantCondition(condition: Condition, negated = false): QdrantCo
   }
 }
 
-/** Whether a condition in Qdrant's words finds just what satisfies it; else what it finds has to be checked. */
+/** Whether a condition's Qdrant filter is exact; otherwise its results must be checked. */
 export function isExact(condition: Condition): boolean {
   switch (condition.op) {
     case 'and':
@@ -40,7 +40,7 @@ export function isExact(condition: Condition): boolean {
   }
 }
 
-/** What every point satisfies. */
+/** A filter that every point satisfies. */
 const EVERY: QdrantCondition = { must_not: [{ has_id: [] }] };
 
 type Comparison = Exclude<Condition, { op: 'and' | 'or' | 'not' | 'prefix' }>;
@@ -69,14 +69,15 @@ function inArea(key: string, area: GeoArea): QdrantCondition {
 
 type Box = Exclude<GeoArea, { radius: number }>;
 
-/** Of a box in which Qdrant's index of places finds all there is, in degrees. */
+/** The maximum size of a box in which Qdrant's geo index finds all points, in degrees. */
 const SMALL_BOX = 45;
-/** More than what an index of places rounds by, in degrees. */
+/** More than the rounding error of a geo index, in degrees. */
 const BORDER = 1e-6;
 
 /**
- * A box by its bounds, which count as within it. Qdrant's own boxes are without their border, and too little is found in
- * large ones and at the poles and the date line (seen with 1.19.0). So one only narrows down what the bounds decide.
+ * A box by its bounds, including the border. Qdrant's own boxes exclude their border, and miss points in large boxes,
+ * at the poles and at the date line (seen with 1.19.0). So Qdrant's box only narrows down the candidates, and the
+ * bounds decide.
  */
 function inBox(key: string, box: Box): QdrantCondition {
   const { north, south, west, east } = box;
@@ -91,7 +92,7 @@ function inBox(key: string, box: Box): QdrantCondition {
       west <= east ? { must: bounds } : { should: bounds },
     ];
   };
-  // The first is for one place, the second for a list of them.
+  // The first is for a single place, the second for a list.
   const exact = {
     should: [{ must: within(`${key}.`) }, { nested: { key, filter: { must: within('') } } }],
   };
@@ -124,20 +125,20 @@ export function ofTenant(tenant: TenantId): QdrantFilter {
   return { must: [matches('tenant', tenant)] };
 }
 
-/** Those of these points that are of the tenant, where one is given. */
+/** Those of these points that belong to the tenant, if one is given. */
 export function pointsOf(tenant: TenantId | undefined, ids: string[]): { must: QdrantCondition[] } {
   const must: QdrantCondition[] = [{ has_id: ids }];
   if (tenant !== undefined) must.push(matches('tenant', tenant));
   return { must };
 }
 
-/** All points of some documents of one tenant. */
+/** All points of these documents of one tenant. */
 export function ofDocuments(tenant: TenantId, documents: string[]): { must: QdrantCondition[] } {
   const any = [...new Set(documents)];
   return { must: [matches('tenant', tenant), { key: 'document_id', match: { any } }] };
 }
 
-/** Of these documents the chunks from this index on, of exactly this sequence, or of none greater. */
+/** The chunks of these documents from this index on, with exactly this sequence, or at most this one. */
 export function ofChunks(
   tenant: TenantId,
   documents: string[],
@@ -152,8 +153,8 @@ export function ofChunks(
 }
 
 /**
- * Points that no greater sequence has decided, those without one among them; and, where fingerprints are given, that are
- * not the head of one of these documents, written under this very sequence.
+ * Points that no greater sequence has decided, including those without one; and, if fingerprints are given, that are
+ * not the head of one of these documents with this very sequence.
  */
 export function notDecidedAbove(sequence: number, whole: string[] = []): QdrantFilter {
   const decided = [above('sequence', sequence), above('confirmed', sequence)];
@@ -164,7 +165,9 @@ export function notDecidedAbove(sequence: number, whole: string[] = []): QdrantF
   return { must_not: [...decided, same] };
 }
 
-/** Those of these points that were written under one sequence, and that no greater one than the other has decided. */
+/**
+ * Those of these points that were written under one sequence and that no sequence greater than the other has decided.
+ */
 export function unchangedSince(points: string[], written: number, sequence: number): QdrantFilter {
   return {
     must: [{ has_id: points }, writtenUnder(written), IS_SHOWN],
@@ -174,7 +177,7 @@ export function unchangedSince(points: string[], written: number, sequence: numb
 
 /** All points that were written under a sequence. */
 export function writtenUnder(sequence: number): QdrantCondition {
-  // What was stored before there were sequences has none.
+  // Points stored before sequences existed have none.
   if (sequence === 0) return { must_not: [above('sequence', 0)] };
   return { key: 'sequence', range: { gte: sequence, lte: sequence } };
 }
@@ -184,10 +187,10 @@ export function tombstonesBelow(sequence: number): QdrantFilter {
   return { must: [matches('chunk_count', 0), { key: 'sequence', range: { lt: sequence } }] };
 }
 
-/** Holds of all points but tombstones. */
+/** Matches all points except tombstones. */
 const IS_SHOWN: QdrantCondition = { must_not: [matches('chunk_count', 0)] };
 
-/** A filter that leaves tombstones out; of searches that is needless, for tombstones have no vectors. */
+/** A filter that excludes tombstones; searches do not need it, because tombstones have no vectors. */
 export function shown(filter: QdrantFilter | undefined): QdrantFilter {
   return { must: [IS_SHOWN, ...(filter === undefined ? [] : [filter])] };
 }
@@ -196,18 +199,18 @@ function above(key: string, sequence: number): QdrantCondition {
   return { key, range: { gt: sequence } };
 }
 
-/** The chunks 0 of the tenant's documents, one a document. */
+/** The chunks 0 of the tenant's documents, one per document. */
 export function headFilter(tenant: TenantId | undefined): { must: QdrantCondition[] } {
   const head = matches('chunk_index', 0);
   return { must: tenant === undefined ? [head] : [matches('tenant', tenant), head] };
 }
 
-/** Of documents those of a source; null: those of none. */
+/** The documents of a source; null: those without one. */
 export function ofSource(source: string | null): QdrantCondition {
   return source === null ? { is_empty: { key: 'source' } } : matches('source', source);
 }
 
-/** Points that have no vector of this name. */
+/** Points without a vector of this name. */
 export function withoutVector(name: string): QdrantFilter {
   return { must_not: [{ has_vector: name }] };
 }
@@ -216,7 +219,10 @@ function matches(key: string, value: string | number | boolean): QdrantCondition
   return { key, match: { value } };
 }
 
-/** `match` compares texts, integers and booleans, and lists only the former two; the rest are ranges of one value. */
+/**
+ * `match` compares texts, integers and booleans, but lists only of the first two; other values become ranges of one
+ * value.
+ */
 function anyOf(target: Target, values: Scalar[]): QdrantCondition {
   const key = keyOf(target);
   switch (target.type) {
@@ -251,7 +257,7 @@ function keyOf(target: Target): string {
   return target.kind === 'document_id' ? 'document_id' : `metadata.${target.field}`;
 }
 
-/** Documents by their tenants: a filter on documents is of one tenant. */
+/** Groups documents by tenant, because a filter on documents is for one tenant. */
 export function byTenant<T extends { tenant: TenantId }>(documents: T[]): Map<TenantId, T[]> {
   return Map.groupBy(documents, (document) => document.tenant);
 }

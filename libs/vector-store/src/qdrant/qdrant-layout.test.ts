@@ -4,7 +4,7 @@ import { startFakeQdrant, type FakeQdrant } from './fake-qdrant.ts';
 import { openQdrantStore } from './open-qdrant-store.ts';
 import type { QdrantStore } from './qdrant-store.ts';
 
-/** How collections are kept, by the settings and by their profiles: with the fake Qdrant. */
+/** The storage of collections by settings and profiles, with the fake Qdrant. */
 const COLLECTION: Collection = {
   name: 'docs',
   dims: 4,

@@ -8,7 +8,7 @@ import { QdrantConnection } from './qdrant-connection.ts';
 import { QdrantLoads } from './qdrant-loads.ts';
 import type { QdrantStore } from './qdrant-store.ts';
 
-/** Bulk loads, with the fake Qdrant: what is sent, and what is left where anybody dies between two requests. */
+/** Bulk loads with the fake Qdrant: the requests, and the state after a crash between any two of them. */
 const NAME = 'docs' as CollectionName;
 const COLLECTION: Collection = {
   name: NAME,
@@ -46,7 +46,7 @@ interface Kept {
   metadata: Record<string, unknown>;
 }
 
-/** What the collection's index is like now, and what is written down of loads. */
+/** The collection's current index, and the recorded loads. */
 async function now() {
   const answer = await fetch(`${fake.url}/collections/${NAME}`);
   const { result } = (await answer.json()) as { result: { config: Kept } };
@@ -56,7 +56,7 @@ async function now() {
 
 const patches = () => fake.requests.filter(({ method }) => method === 'patch').map(({ body }) => body);
 
-/** Lets the connection break at every request from the nth on, as where the process died there. */
+/** Breaks the connection at every request from the nth on, like a crash there. */
 async function dyingAt(nth: number, action: (dying: QdrantStore) => Promise<unknown>): Promise<boolean> {
   const dying = await opened();
   const before = fake.requests.length;
@@ -145,7 +145,7 @@ describe('a bulk load', () => {
   test('leaves links that an operator has set meanwhile', async () => {
     await store.loads.begin(NAME, ONE, MANY);
     await patch({ hnsw_config: { m: 32 } });
-    // Whoever takes the job over does not take them again.
+    // The process that takes over the job does not defer the index again.
     expect(await (await opened()).loads.begin(NAME, ONE, MANY)).toBe(true);
     expect(await now()).toMatchObject({ m: 32 });
     await store.loads.end(NAME, ONE);
@@ -224,7 +224,7 @@ describe('whoever dies between two requests', () => {
     }
   });
 
-  /** What the next process does with loads whose jobs have ended. */
+  /** Ends loads whose jobs have ended, as the next process does. */
   async function forgottenEnd(): Promise<void> {
     const next = await opened();
     for (const { collection, job } of await next.loads.list()) await next.loads.end(collection, job);
@@ -232,7 +232,7 @@ describe('whoever dies between two requests', () => {
   }
 });
 
-/** Every order in which so many turns of one and so many of another may come. */
+/** All interleavings of this many turns of one with this many of another. */
 function orders(a: number, b: number): string[] {
   if (a === 0 || b === 0) return ['a'.repeat(a) + 'b'.repeat(b)];
   return [...orders(a - 1, b).map((rest) => `a${rest}`), ...orders(a, b - 1).map((rest) => `b${rest}`)];
@@ -240,14 +240,14 @@ function orders(a: number, b: number): string[] {
 
 type Action = (loads: QdrantLoads) => Promise<unknown>;
 
-/** Runs two actions, whose calls of the server come in these turns; turns of one that is done are passed over. */
+/** Runs two actions whose calls to the server alternate by these turns; turns of a finished one are skipped. */
 async function inTurns(turns: string, a: Action, b: Action): Promise<void> {
   const actions = { a: new HeldAction(a), b: new HeldAction(b) };
   for (const turn of turns) await actions[turn as 'a' | 'b'].go();
   await Promise.all([actions.a.finish(), actions.b.finish()]);
 }
 
-/** Does one call of the server at a time, when it is told to. */
+/** Holds each call to the server until it is released. */
 class HeldAction {
   readonly #over: Promise<unknown>;
   #isOver = false;
@@ -275,7 +275,7 @@ class HeldAction {
     });
   }
 
-  /** Resolves once the call has been answered, and the next one is held. */
+  /** Resolves once the call has been answered and the next one is held. */
   async go(): Promise<void> {
     if (this.#isOver) return;
     if (this.#held === undefined) await this.#changed.promise;

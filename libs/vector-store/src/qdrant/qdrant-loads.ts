@@ -5,38 +5,42 @@ import type { BulkLoad, BulkLoads } from '../bulk-loads.ts';
 import { collectionOf, forbidsExact, isIndexed } from './qdrant-collection.ts';
 import type { QdrantConnection } from './qdrant-connection.ts';
 
-/** A load is a collection's first one where it brings at least so many times the points that are there. */
+/** A load counts as a first load if it adds at least this many times the existing points. */
 const FIRST_LOAD = 10;
 
-/** Of a key of a Qdrant collection's metadata; the job's id follows. */
+/** The prefix of a key in a Qdrant collection's metadata; the job's id follows. */
 const MARK = 'embedmill-load-';
 
 /** The index's links, as Qdrant names them. */
 const linksSchema = z.object({ m: z.int(), payload_m: z.int().optional() });
 type Links = z.infer<typeof linksSchema>;
 
-/** What stands under a load's key: the links that the collection had before, and whether the job has ended. */
+/** The value of a load's key: the collection's previous links, and whether the job has ended. */
 const markSchema = z.object({ since: z.string(), links: linksSchema, over: z.boolean() });
 export type LoadMark = z.infer<typeof markSchema> & { job: JobId };
 
 /**
- * Bulk loads in Qdrant: while one is under way, the collection's index has no links (`m` 0, and `payload_m` where it is set), as
- * Qdrant advises for them. Vectors are merged, quantised and moved to disk as ever; searches look at all of them.
+ * Bulk loads in Qdrant: during a load the collection's index has no links (`m` 0, and `payload_m` if it is set), as
+ * Qdrant recommends. Vectors are merged, quantised and moved to disk as usual; searches scan all of them.
  *
- * Any process may die between any two requests, ours or Qdrant's, and others may begin and end at the same time, without a lock:
+ * Any process, ours or Qdrant, may die between any two requests, and other loads may begin and end concurrently,
+ * without a lock:
  *
- * - A mark is written before links are taken, and removed after they are back. So where links are missing, there is a mark.
- * - Each job has a mark of its own, with the links from before: no writer changes another's, and any one mark is enough to go by.
- * - A job that ends says so in its mark first, and looks at the others then: of several, the last to look finds all over.
+ * - A mark is written before links are removed, and deleted after they are restored. So while links are missing, there
+ *   is a mark.
+ * - Each job has its own mark with the previous links: no writer changes another's mark, and any single mark suffices
+ *   to restore them.
+ * - A job that ends first records that in its mark and then reads the others: of several, the last one to read finds
+ *   that all have ended.
  *
- * The worst that two at once can do is to make the index while one of them still loads. Links that somebody else has set
- * meanwhile stay.
+ * The worst outcome of a race is that the index is built while one of them is still loading. Links set by somebody else
+ * meanwhile are kept.
  */
 export class QdrantLoads implements BulkLoads {
   readonly #connection: Pick<QdrantConnection, 'info' | 'infos' | 'send'>;
   readonly #leastPoints: number;
 
-  /** @param leastPoints of a load that is big; 0: none is */
+  /** @param leastPoints the minimum size of a large load; 0: none is large */
   constructor(connection: Pick<QdrantConnection, 'info' | 'infos' | 'send'>, leastPoints: number) {
     this.#connection = connection;
     this.#leastPoints = leastPoints;
@@ -50,7 +54,7 @@ export class QdrantLoads implements BulkLoads {
     if (marks.some((mark) => mark.job === job && !mark.over)) return true;
     const isFirst = FIRST_LOAD * (info.points_count ?? 0) <= points;
     if (marks.length === 0 && !isFirst) return false;
-    // It would refuse searches of what has no index.
+    // The collection would refuse searches without an index.
     if (forbidsExact(info)) return false;
     const links = linksBefore(info, marks);
     if (!isIndexed(links)) return false;
@@ -90,7 +94,7 @@ export class QdrantLoads implements BulkLoads {
 
 const NO_LINKS = { m: 0, payload_m: 0 };
 
-/** The loads that are written down in a collection, the oldest first. */
+/** The recorded loads of a collection, oldest first. */
 export function loadMarks({ config }: Schemas['CollectionInfo']): LoadMark[] {
   return Object.entries((config.metadata ?? {}) as Record<string, unknown>)
     .flatMap(([key, value]) => {
@@ -100,7 +104,7 @@ export function loadMarks({ config }: Schemas['CollectionInfo']): LoadMark[] {
     .toSorted((a, b) => (a.since < b.since ? -1 : 1));
 }
 
-/** The links as they are where there are any, else as they were before the loads. */
+/** The current links if there are any, else those from before the loads. */
 function linksBefore({ config }: Schemas['CollectionInfo'], marks: readonly LoadMark[]): Links {
   const { m, payload_m: payloadM } = config.hnsw_config;
   const before = marks[0]?.links;

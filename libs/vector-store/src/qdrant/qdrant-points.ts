@@ -13,13 +13,13 @@ import { wholePayload } from '../payload.ts';
 import type { PointPayload, StoredPoint, VectorAddition } from '../store.ts';
 import { TOKENS } from './qdrant-collection.ts';
 
-/** Of a request that writes: what is a good size for Qdrant. */
+/** A suitable size for write requests to Qdrant. */
 export const MOST_POINTS = 256;
 export const MOST_BYTES = 5_000_000;
-/** Bytes of a vector's number as JSON, at most about: in nine digits. */
+/** The approximate maximum bytes of a vector's number as JSON: nine digits. */
 const BYTES_A_NUMBER = 16;
 
-/** Second vectors as the bodies of updates. */
+/** The bodies of requests that add second vectors. */
 export function* additionBatches(
   name: string,
   additions: VectorAddition[],
@@ -35,7 +35,7 @@ export function storedPoint(collection: Collection, record: Schemas['Record']): 
   return { id: String(id) as PointId, ...vectorsIn(collection, record), payload: payloadOf(payload) };
 }
 
-/** A point's vectors. One that has no vector to search by, of a migration cut short, has an empty one. */
+/** A point's vectors. A point without the vector for searches, from an interrupted migration, has an empty one. */
 export function vectorsIn(
   { vector, other }: Collection,
   { vector: vectors }: Schemas['Record'],
@@ -64,8 +64,8 @@ export function vectorsIn(
 }
 
 /**
- * Token vectors as Qdrant takes them, whose lengths it makes 1. Of one row or two whole numbers, it would take the first for
- * the indices of a sparse vector: so they are halves there, of which the greatest is none.
+ * Token vectors for Qdrant, which normalises them. Qdrant would mistake few rows of integers for the indices of a
+ * sparse vector, so all numbers are halved, which makes the greatest one fractional.
  */
 export function tokenRows(tokens: TokenVectors, dims: number): number[][] {
   const rows = tokens.length / dims;
@@ -75,15 +75,15 @@ export function tokenRows(tokens: TokenVectors, dims: number): number[][] {
   );
 }
 
-/** Rows as they were written: the greatest number of each was 127. */
+/** The rows as written: the greatest number of each was 127. */
 function tokensOf(rows: readonly number[][]): TokenVectors {
   return asBytes(Float32Array.from(rows.flat()), rows[0]?.length ?? 1);
 }
 
-/** A payload as it was written. */
+/** The payload as written. */
 export function payloadOf(payload: unknown): PointPayload {
   const written = { ...(payload as PointPayload & { confirmed?: unknown }) };
-  // Of the order of sequences, which is the store's affair.
+  // Fields for the order of sequences are internal to the store.
   delete written.confirmed;
   return wholePayload(written);
 }

@@ -15,7 +15,7 @@ import { pointsOf, type QdrantFilter } from './qdrant-filter.ts';
 import { payloadOf, tokenRows } from './qdrant-points.ts';
 import type { Place } from './qdrant-shards.ts';
 
-/** What a search looks for, and by which vector. */
+/** A search's query and vector name. */
 export function queryOf(collection: Collection, vector: SearchVector) {
   switch (vector.kind) {
     case 'dense':
@@ -31,12 +31,12 @@ export function queryOf(collection: Collection, vector: SearchVector) {
   }
 }
 
-/** What a search for the points near to one of the collection looks for; that one is not among them. */
+/** The query for points near a point of the collection, which is excluded. */
 export function nearQuery(collection: Collection, id: PointId) {
   return { query: id, using: collection.vector, ...searchParams(collection) };
 }
 
-/** For each of a question's tokens a search of these points by their token vectors. */
+/** One search per query token among these points, by their token vectors. */
 export function tokenQueries(
   tokens: TokenVectors,
   { dims }: Collection,
@@ -54,31 +54,31 @@ export function tokenQueries(
   }));
 }
 
-/** Points that are looked at to find those of equal scores, at most. */
+/** The maximum number of points read to find those with equal scores. */
 const MOST_POINTS = 100_000;
 
-/** What a search asks of one collection. */
+/** The requests of a search in one collection. */
 export interface SearchRequests {
   nearest(limit: number, withPayload: boolean): Promise<Schemas['ScoredPoint'][]>;
   payloads(ids: PointId[]): Promise<Map<PointId, PointPayload>>;
-  /** Of what may be nearest without being what is looked for; then payloads are read, so many at a time. */
+  /** How many candidates to read at a time if they may not match exactly, so that their payloads must be checked. */
   satisfies?: Satisfies | undefined;
 }
 
 type Satisfies = (payload: PointPayload) => boolean;
-/** Payloads of points that are looked at, at once. */
+/** The number of payloads checked at once. */
 const LOOKED_AT_ONCE = 128;
-/** Points that come with their payloads at once; of more, those of the page are read. */
+/** The maximum number of points read together with their payloads; for more, only the page's payloads are read. */
 const READ_AT_ONCE = 256;
 
-/** A page of the nearest points, best first, those of equal scores by id. */
+/** A page of the nearest points, best first, ties by id. */
 export async function searchInOrder(
   { limit, offset }: { limit: number; offset: number },
   { nearest, payloads, satisfies }: SearchRequests,
 ): Promise<ScoredPoint[]> {
   const mostRead = Math.min(offset + limit + 1, READ_AT_ONCE);
   const found = await firstInOrder(offset + limit, MOST_POINTS, async (depth) => {
-    // What is looked at for its score only needs no payload.
+    // Points read only for their scores need no payload.
     const points = (await nearest(depth, depth <= mostRead && offset === 0)).map(
       ({ id, score, payload }) => ({ id: String(id) as PointId, score, payload }),
     );
@@ -93,12 +93,12 @@ export async function searchInOrder(
   const read = unread.length === 0 ? undefined : await payloads(unread);
   return page.flatMap(({ id, score, payload }) => {
     const its = payload === undefined || payload === null ? read?.get(id) : payloadOf(payload);
-    // One that is gone was deleted meanwhile.
+    // A missing point was deleted meanwhile.
     return its === undefined ? [] : [{ id, score, payload: its }];
   });
 }
 
-/** Those whose payloads satisfy, whatever more of them there is held no longer than it is looked at. */
+/** The points whose payloads satisfy the condition; payloads are dropped after the check. */
 async function satisfying<T extends RankedPoint>(
   points: T[],
   satisfies: Satisfies | undefined,
@@ -116,7 +116,7 @@ async function satisfying<T extends RankedPoint>(
   return kept;
 }
 
-/** Queries a request. */
+/** The number of queries per request. */
 const QUERIES_AT_ONCE = 64;
 
 /** A query without its limit. */
@@ -126,13 +126,13 @@ export interface RankedList {
   query: RankedQuery & Place & { filter?: QdrantFilter; score_threshold?: number };
   limit: number;
   offset: number;
-  /** As of SearchRequests. */
+  /** As in SearchRequests. */
   satisfies?: Satisfies | undefined;
 }
 
 export type AskedQuery = RankedList['query'] & { limit: number; with_payload: boolean };
 
-/** Pages of several lists, in few requests: only those are looked at again that equal scores at their ends leave open. */
+/** Pages of several lists in few requests: only lists with ties at their ends are read again. */
 export async function rankInOrder(
   lists: readonly RankedList[],
   {
@@ -169,7 +169,7 @@ export async function rankInOrder(
   return ranked;
 }
 
-/** What searches multiply each term by; `ask` gives the best point of each of some searches. */
+/** The factor of each term in searches; `ask` returns the best point of each search. */
 export async function askTermFactors(
   scheme: SparseScheme,
   terms: Uint32Array,
@@ -184,14 +184,14 @@ export async function askTermFactors(
 }
 
 /**
- * Qdrant does not tell how many points have a term, but what it makes of it: in the score of a point that has it. So
- * the best one is asked for, with its weight.
+ * Qdrant does not return a term's document frequency, but a score contains it. So this requests the best point for each
+ * term, with its weight.
  */
 function termQuery(scheme: SparseScheme, term: number) {
   return { query: { indices: [term], values: [1] }, using: scheme, limit: 1, with_vector: [scheme] };
 }
 
-/** What the term was multiplied by in the answer to a termQuery; 0 where no point was found. */
+/** The term's factor from the response to a termQuery; 0 if no point was found. */
 function termFactor(scheme: SparseScheme, term: number, best: Schemas['ScoredPoint'] | undefined): number {
   const vectors = best?.vector as Record<string, Schemas['SparseVector']> | null | undefined;
   const vector = vectors?.[scheme];

@@ -18,7 +18,7 @@ export async function reportOn(
   return { version, collections: collections.length, remarks };
 }
 
-/** What is not as it should be in a collection. */
+/** The problems of a collection. */
 function remarksOn(collection: Collection, info: Schemas['CollectionInfo']): string[] {
   const { status, optimizer_status: optimizers, config } = info;
   const { name, profile, dims } = collection;
@@ -60,7 +60,7 @@ function remarksOn(collection: Collection, info: Schemas['CollectionInfo']): str
   return remarks;
 }
 
-/** Whether binary storage costs more than a little of what searches find. */
+/** Whether binary storage noticeably reduces recall. */
 function isTooFine({ profile, dims }: Collection): boolean {
   return profile.storage === 'binary' && dims < LEAST_BINARY;
 }

@@ -1,18 +1,18 @@
 import { EmbedmillError } from '@embedmill/jobs';
 import { setTimeout } from 'node:timers/promises';
 
-/** Tries of a request, the first included. Every request of ours can be repeated. */
+/** The number of attempts, including the first. All our requests are idempotent. */
 const MOST_TRIES = 3;
-/** Seconds: a server that asks for more is left to the caller, who has other work to do. */
+/** In seconds: if a server asks for a longer wait, the request fails, so that the caller can do other work. */
 const LONGEST_WAIT = 5;
 const FIRST_WAIT = 0.2;
 
 /**
- * Sends a request, again when the server cannot be reached or is too busy.
+ * Sends a request, with retries if the server is unreachable or too busy.
  *
- * @param what what is done, for messages: `Qdrant, collection "x"`
- * @param triesAfterTimeout whether what was not answered in time is asked again, too
- * @param onThrottled called for each answer that says that there are too many requests
+ * @param what the target, for messages: `Qdrant, collection "x"`
+ * @param triesAfterTimeout whether to retry after a timeout, too
+ * @param onThrottled called for each "too many requests" response
  * @throws EmbedmillError `store_unavailable`, `store_rejected`, or `collection_not_found` (of a 404).
  */
 export async function request<T>(
@@ -29,29 +29,31 @@ export async function request<T>(
       const wait = failure.retryAfter ?? FIRST_WAIT * 2 ** (tries - 1);
       const isLast = tries >= MOST_TRIES || (isTimeout(thrown) && !triesAfterTimeout);
       if (!failure.retryable || isLast || wait > LONGEST_WAIT) throw failure;
-      // Spread out, so that workers that were turned away together do not come back together.
+      // Adds jitter, so that workers that were refused together do not return together.
       await setTimeout(wait * 1000 * (1 + Math.random() / 4));
     }
   }
 }
 
-/** The name of the client's error where there was no answer in time. */
+/** The name of the client's timeout error. */
 const TIMEOUT = 'QdrantClientTimeoutError';
 
-/** What the client throws: an answer's `status` and `data`, or `retry_after` of a 429, or neither when there was none. */
+/**
+ * What the client throws: a response's `status` and `data`, or `retry_after` of a 429, or neither without a response.
+ */
 interface Thrown {
   status?: unknown;
   data?: unknown;
   retry_after?: unknown;
 }
 
-/** A 429, which the client throws with its status, or with what its `retry-after` says. */
+/** Whether it is a 429, which the client throws with its status or its `retry-after`. */
 function isThrottled(thrown: unknown): boolean {
   const { status, retry_after: retryAfter } = (thrown ?? {}) as Thrown;
   return status === 429 || typeof retryAfter === 'number';
 }
 
-/** The client's own, or the server's of a search that took it too long. */
+/** A timeout of the client, or of the server for a slow search. */
 function isTimeout(thrown: unknown): boolean {
   return thrown instanceof Error && (thrown.name === TIMEOUT || (thrown as Thrown).status === 408);
 }
@@ -75,7 +77,7 @@ function failureOf(thrown: unknown, what: string): EmbedmillError {
   return new EmbedmillError('store_rejected', `${what}: ${answer}${advice}`, { cause: thrown });
 }
 
-/** Qdrant says what is wrong in `{status: {error}}`; a proxy in front of it says anything. */
+/** Qdrant's error is in `{status: {error}}`; a proxy in front of it may return anything. */
 function serverMessage(data: unknown): string {
   const said = (data as { status?: { error?: unknown } } | null | undefined)?.status?.error ?? data;
   return (typeof said === 'string' ? said : JSON.stringify(said ?? '')).slice(0, 500);

@@ -25,7 +25,7 @@ import {
 import { pointPages, POINTS_AT_ONCE, recordPages, type ScrollPage } from './qdrant-scroll.ts';
 import type { Place, QdrantShards } from './qdrant-shards.ts';
 
-/** Documents an answer that are read without their vectors. */
+/** The number of documents per response when read without vectors. */
 const DOCUMENTS_AT_ONCE = 1000;
 
 interface PageOptions {
@@ -64,7 +64,7 @@ export class QdrantScans {
     return sortByDocument(points, documents);
   }
 
-  /** Points in the order of their ids. */
+  /** Points in order of their ids. */
   async points(name: CollectionName, { limit, after, filter, tenant }: PointScan): Promise<StoredPoint[]> {
     const collection = await this.#connection.collection(name);
     const condition = filter && conditionOf(filter, collection.profile.filterable);
@@ -79,7 +79,7 @@ export class QdrantScans {
     return points.slice(0, limit);
   }
 
-  /** Documents by their first points, in the order of those. */
+  /** Documents by their first points, in order of these points' ids. */
   async documents(
     name: CollectionName,
     { limit, after, filter, tenant, source }: DocumentScan,
@@ -110,7 +110,7 @@ export class QdrantScans {
     return documents.slice(0, limit);
   }
 
-  /** Points with their vectors in the order of their ids, after one of them, some at a time. */
+  /** Points with their vectors in order of their ids, after a given one, in batches. */
   #pages(
     collection: Collection,
     filter: QdrantFilter | undefined,

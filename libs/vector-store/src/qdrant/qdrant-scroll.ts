@@ -6,9 +6,9 @@ import type { QdrantFilter } from './qdrant-filter.ts';
 import { TOKENS } from './qdrant-collection.ts';
 import { storedPoint } from './qdrant-points.ts';
 
-/** Points with their vectors an answer: a few megabytes. */
+/** The number of points with vectors per response: a few megabytes. */
 export const POINTS_AT_ONCE = 256;
-/** The same of points with token vectors. */
+/** The same for points with token vectors. */
 const POINTS_WITH_TOKENS_AT_ONCE = 16;
 
 export interface ScrollPage {
@@ -20,11 +20,11 @@ export interface ScrollPage {
 }
 
 /**
- * The points that satisfy a filter, with their vectors, in the order of their ids, some at a time.
+ * The points that match a filter, with their vectors, in order of their ids, in batches.
  *
- * @param after the point before the first; there need be none any more
- * @param limit how many are wanted in all: no page is asked for that is much longer
- * @param withTokens whether token vectors are read, too
+ * @param after the point before the first, which need not exist any more
+ * @param limit the total number wanted, so that no much longer page is requested
+ * @param withTokens whether to read token vectors, too
  */
 export async function* pointPages(
   collection: Collection,
@@ -44,7 +44,7 @@ export async function* pointPages(
   }
 }
 
-/** What `wanted` says of the points that satisfy its filter, as `pointPages`; at most `atOnce` an answer. */
+/** Like `pointPages`, with the fields and filter of `wanted`; at most `atOnce` points per response. */
 export async function* recordPages(
   scroll: (page: ScrollPage) => Promise<Schemas['ScrollResult']>,
   {
@@ -58,7 +58,7 @@ export async function* recordPages(
   let offset: Schemas['ExtendedPointId'] | null | undefined = after;
   do {
     const found = await scroll({
-      // One more than wanted: Qdrant begins with the one before, where it is there.
+      // One more than needed, because Qdrant starts with the previous point if it still exists.
       limit: Math.min(limit + 1, atOnce),
       with_payload,
       with_vector,

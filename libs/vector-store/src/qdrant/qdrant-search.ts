@@ -35,13 +35,13 @@ import {
   type RankedList,
 } from './qdrant-query.ts';
 
-/** Payloads a request, and vectors: some megabytes, also of points that have much to say. */
+/** The number of payloads, or vectors, per request: some megabytes, even for points with long texts. */
 const PAYLOADS_AT_ONCE = 128;
 const VECTORS_AT_ONCE = 256;
-/** Tokens of a query a request: some thousand numbers, and as many ids as there are hits with each. */
+/** The number of query tokens per request: some thousand numbers, and with each token the ids of all hits. */
 const TOKENS_AT_ONCE = 32;
 
-/** Searches of collections in Qdrant. Somebody waits for each: all is asked at a prompt pace. */
+/** Searches of collections in Qdrant. Somebody is waiting for each, so all requests are `prompt`. */
 export class QdrantSearch {
   readonly #connection: QdrantConnection;
   readonly #shards: QdrantShards;
@@ -119,7 +119,7 @@ export class QdrantSearch {
     } catch (thrown) {
       const isGone = thrown instanceof EmbedmillError && thrown.code === 'collection_not_found';
       if (!isGone || (await this.#connection.reread(name, 'prompt')) === undefined) throw thrown;
-      // Qdrant refuses the whole batch where one of its points is not there.
+      // Qdrant refuses the whole batch if one of its points does not exist.
       const there = await this.payloads(name, points, []);
       const found = (await near(points.filter((id) => there.has(id)))).values();
       return points.map((id) => (there.has(id) ? (found.next().value ?? []) : []));
@@ -139,8 +139,8 @@ export class QdrantSearch {
   }
 
   /**
-   * Qdrant's MaxSim adds up what each of the query's tokens finds. So each is a query of its own, of the points alone: their
-   * scores are what is looked for.
+   * Qdrant's MaxSim returns only the sum over the query's tokens. So each token is a separate query, restricted to
+   * these points, for their individual scores.
    */
   async maxSimilarities(
     name: CollectionName,
@@ -172,7 +172,7 @@ export class QdrantSearch {
     return similarities;
   }
 
-  /** The vectors of those of these points that are there, and of this tenant, where one is given. */
+  /** The vectors of those of these points that exist, and that belong to the tenant, if one is given. */
   async vectors(
     name: CollectionName,
     ids: PointId[],
@@ -182,7 +182,7 @@ export class QdrantSearch {
     return this.#vectorsOf(collection, ids, tenant, [collection.vector, ...sparseSchemes(collection)]);
   }
 
-  /** Their dense vectors, that searches use. */
+  /** Their dense vectors that searches use. */
   async dense(
     name: CollectionName,
     ids: PointId[],
@@ -219,8 +219,8 @@ export class QdrantSearch {
   }
 
   /**
-   * @param fields those of the payloads that are wanted; all by default
-   * @param place where the points are, where it is known
+   * @param fields the payload fields to read; all by default
+   * @param place the points' shards, if known
    */
   async payloads(
     name: CollectionName,
@@ -238,7 +238,7 @@ export class QdrantSearch {
   }
 }
 
-/** A search in Qdrant's words; undefined where it looks for nothing. */
+/** A search as a Qdrant query; undefined if there is nothing to search for. */
 function listOf(collection: Collection, search: VectorSearch, place: Place): RankedList | undefined {
   const { vector, limit, offset } = search;
   checkSearchVector(collection, vector);

@@ -10,7 +10,7 @@ import { documentOf, keyOf, near, unit } from '../conformance-documents.ts';
 import { startFakeQdrant, type FakeQdrant } from './fake-qdrant.ts';
 import { openQdrantStore } from './open-qdrant-store.ts';
 
-/** Where tenants' points are, in collections that are sharded by keys: with the fake Qdrant. */
+/** The shards of tenants' points in collections sharded by key, with the fake Qdrant. */
 const NAME = 'docs' as CollectionName;
 const COLLECTION: Collection = {
   name: NAME,
@@ -35,7 +35,7 @@ afterEach(async () => {
 const open = (largeTenants: string[] = [LARGE]) => openQdrantStore({ url: fake.url, layout, largeTenants });
 const shape = (tenant: string) => ({ tenant, vectors: [unit(4, 0)] });
 
-/** What requests to a path say of shards. */
+/** The shard selections of requests to a path. */
 function shardsIn(path: string): unknown[] {
   return fake.requests
     .filter((request) => request.path === `/collections/${NAME}${path}`)

@@ -4,44 +4,44 @@ import { groups } from '../groups.ts';
 import { ofTenant } from './qdrant-filter.ts';
 import type { QdrantConnection } from './qdrant-connection.ts';
 
-/** The key of the shards that tenants share which have none of their own: a number, as no tenant's name is one. */
+/** The key of the shards for tenants without their own: a number, which cannot be a tenant's name. */
 export const SHARED_KEY = 0;
 
-/** Points a look at where they are. */
+/** The number of points per look-up of their shards. */
 const POINTS_AT_ONCE = 1000;
 
-/** Where the points are that a request is about, as part of its body; nothing: in all shards. */
+/** The shards of a request's points, as part of its body; empty: all shards. */
 export interface Place {
   shard_key?: Schemas['ShardKeySelector'];
 }
 
 /**
- * Which shards of a collection a tenant's points are in, where the collection is sharded by keys (`sharding_method: custom`).
+ * The shards of tenants' points in collections sharded by key (`sharding_method: custom`).
  *
- * Every request about a tenant names the tenant's own key and, to fall back to, the shared one: it is Qdrant that knows which keys
- * there are, at each moment, so no process of ours can be of an old opinion. A large tenant's key is made before its first points
- * are written, and only while the shared key has none of its points: where it has some, they are found where they are until an
- * operator has promoted the tenant. Making a key again changes nothing, so any number of processes may do it at once.
+ * Every request for a tenant names the tenant's own key, with the shared one as the fallback. Only Qdrant decides which
+ * keys exist, so our processes cannot have an outdated view. A large tenant's key is created before its first points
+ * are written, and only while the shared key has none of its points; if it has some, they stay there until an operator
+ * promotes the tenant. Creating a key is idempotent, so any number of processes may do it concurrently.
  */
 export class QdrantShards {
   readonly #connection: QdrantConnection;
   readonly #largeTenants: ReadonlySet<string>;
-  /** Tenants whose keys have been seen to, by collections as they were created. */
+  /** Tenants whose keys are known to exist, by collection and its creation. */
   readonly #prepared = new Map<string, Promise<void>>();
 
-  /** @param largeTenants those that get shards of their own */
+  /** @param largeTenants tenants that get their own shards */
   constructor(connection: QdrantConnection, largeTenants: readonly string[]) {
     this.#connection = connection;
     this.#largeTenants = new Set(largeTenants);
   }
 
-  /** Where a tenant's points are; where those of all are, for reads, where none is named. */
+  /** The shards of a tenant's points; without a tenant, those of all, for reads. */
   of(name: CollectionName, tenant: TenantId | undefined): Place {
     if (tenant === undefined || !this.#connection.isSharded(name)) return {};
     return { shard_key: { target: tenant, fallback: SHARED_KEY } };
   }
 
-  /** Things by the places that they are in, of their tenants. */
+  /** Groups items by their tenants' shards. */
   split<T>(
     name: CollectionName,
     things: readonly T[],
@@ -54,12 +54,12 @@ export class QdrantShards {
     }));
   }
 
-  /** All places, for a write that is about all tenants: of writes, Qdrant wants them named. */
+  /** All shards, for a write that affects all tenants, because Qdrant requires writes to name them. */
   async everywhere(name: CollectionName): Promise<Place> {
     return this.#connection.isSharded(name) ? { shard_key: await this.#keys(name) } : {};
   }
 
-  /** What is about points of which the tenants are not known, by the places that they are in; of those not there, nothing. */
+  /** Groups items for points with unknown tenants by their shards; omits missing points. */
   async whereThere<T extends { id: PointId }>(
     name: CollectionName,
     things: T[],
@@ -80,7 +80,7 @@ export class QdrantShards {
     }));
   }
 
-  /** Errors: `store_rejected` where the server has no keys to shard by. */
+  /** Errors: `store_rejected` if the server does not support shard keys. */
   async assertPossible(): Promise<void> {
     const answer = await this.#connection.send(
       undefined,
@@ -95,12 +95,12 @@ export class QdrantShards {
     );
   }
 
-  /** Makes the shared key, where it is not there. */
+  /** Creates the shared key if it does not exist. */
   async createShared(name: CollectionName): Promise<void> {
     if (!(await this.#keys(name)).includes(SHARED_KEY)) await this.#create(name, SHARED_KEY);
   }
 
-  /** Sees to it that points of these tenants can be written: of large ones, that they have a key of their own. */
+  /** Prepares writes of these tenants' points: creates the keys of large tenants. */
   async prepare(
     { name, createdAt }: { name: string; createdAt: string },
     tenants: Iterable<TenantId>,
@@ -131,7 +131,7 @@ export class QdrantShards {
     try {
       await this.#connection.send(name, (client) => client.createShardKey(name, { shard_key: key }));
     } catch (thrown) {
-      // Somebody else may have made it in between, or we ourselves, by a request whose answer was lost.
+      // Another process may have created it meanwhile, or this one, by a request whose response was lost.
       if (!(await this.#keys(name)).includes(key)) throw thrown;
     }
   }

@@ -5,7 +5,7 @@ import { startFakeQdrant, type FakeQdrant } from './fake-qdrant.ts';
 import { openQdrantStore } from './open-qdrant-store.ts';
 import type { QdrantStore } from './qdrant-store.ts';
 
-/** How QdrantStore talks to a server, and what it makes of a server that fails: with the fake one. */
+/** QdrantStore's requests, and its handling of a failing server, with the fake Qdrant. */
 const NAME = 'docs' as CollectionName;
 const COLLECTION: Collection = {
   name: NAME,
@@ -76,7 +76,7 @@ describe('collections in Qdrant', () => {
   test('indexes that an interrupted creation did not get to are made by the next one', async () => {
     await store.deleteCollection(NAME);
     fake.requests.length = 0;
-    // Aliases, info, creation, info and two indexes pass; then the third index fails, as often as it is tried.
+    // Aliases, info, creation, info and two indexes succeed; then the third index fails, however often it is retried.
     const broken = { status: 500, error: 'Service internal error' };
     await expect(failFrom(7, broken, () => store.createCollection(COLLECTION))).rejects.toMatchObject({
       code: 'store_unavailable',
@@ -134,7 +134,7 @@ describe('writing to Qdrant', () => {
   });
 
   test('documents of one chunk are written and looked at; those of several are buried before', async () => {
-    // Whether the definition is still what it was written by is asked for with each look, side by side.
+    // Each look-up also checks concurrently whether the definition has changed.
     const looks = /get ,post points|post points,get /g;
     const paths = () =>
       fake.requests
@@ -166,7 +166,7 @@ describe('writing to Qdrant', () => {
   test('a write that fails in the middle leaves no document found that is not whole', async () => {
     await store.replaceDocuments(NAME, [documentOf(NAME, 'a', { chunks: 3, fingerprint: 'old' })]);
     const broken = { status: 500, error: 'Service internal error' };
-    // The tombstone is written, and looked at; what comes then does not pass.
+    // The tombstone is written and read; the following requests fail.
     const write = () => store.replaceDocuments(NAME, [documentOf(NAME, 'a', { chunks: 2 })]);
     await expect(failFrom(4, broken, write)).rejects.toMatchObject({ code: 'store_unavailable' });
     expect(await store.findDocuments(NAME, [keyOf('a')])).toEqual([absent(1)]);
@@ -269,7 +269,7 @@ describe('a Qdrant that fails', () => {
   });
 
   test('and refuses the key fails the ping with store_unavailable, and says why', async () => {
-    // Not of its version: that it tells anybody.
+    // Not for its version, which it tells anybody.
     await store.ping();
     fake.failures.push({ status: 401, error: 'Must provide an API key' });
     const ping = store.ping();
@@ -308,7 +308,7 @@ describe('a Qdrant', () => {
     expect(await store.countPoints(NAME)).toBe(2);
     expect(await store.countDocuments(NAME, 'tenant')).toEqual([{ value: 'default', documents: 1 }]);
     expect(await store.purgeTombstones(NAME, 3)).toBe(1);
-    // What a vector is deleted for has to be exact.
+    // The count before a vector's deletion must be exact.
     await expect(store.countLacking(NAME, 'dense')).rejects.toMatchObject({ code: 'store_rejected' });
     expect((await store.report()).remarks).toEqual([expect.stringContaining('estimates')]);
   });
@@ -354,7 +354,7 @@ describe('the address of Qdrant', () => {
   });
 });
 
-/** Lets all requests from the nth on fail while `action` runs. */
+/** Makes all requests from the nth on fail while `action` runs. */
 async function failFrom<T>(
   nth: number,
   failure: { status: number; error: string },

@@ -66,11 +66,11 @@ export interface QdrantStoreOptions {
 }
 
 /**
- * The vector store in a Qdrant server. Any number of processes use it at once; `ordered-writes.ts` says how those that
- * write the same document get along.
+ * The vector store in a Qdrant server, which any number of processes may use at the same time. `ordered-writes.ts`
+ * describes concurrent writes of the same document.
  *
- * Points are ordinary points with named vectors. What a collection is stands in its metadata in Qdrant;
- * collections without it are somebody else's: neither listed, nor written, nor deleted.
+ * Points are ordinary points with named vectors. A collection's definition is in its metadata in Qdrant; collections
+ * without it belong to other programs and are neither listed, written nor deleted.
  */
 export class QdrantStore implements VectorStore {
   readonly description: string;
@@ -84,9 +84,9 @@ export class QdrantStore implements VectorStore {
   readonly #shards: QdrantShards;
 
   /**
-   * @param options.layout how new collections are kept whose profiles do not say it; those that are there stay as they are
-   * @param options.largeTenants those with shards of their own, in collections that are sharded by keys
-   * @param options.bulkPoints from which on a first load puts the index off
+   * @param options.layout the storage of new collections, unless their profiles define it; existing ones do not change
+   * @param options.largeTenants tenants with their own shards in collections sharded by key
+   * @param options.bulkPoints the minimum size of a first load that defers the index
    */
   constructor(connection: QdrantConnection, { layout, largeTenants, bulkPoints }: QdrantStoreOptions) {
     this.#layout = layout;
@@ -112,7 +112,7 @@ export class QdrantStore implements VectorStore {
           client.createCollection(name, creationOf(collection, layout)),
         );
       } catch (thrown) {
-        // Somebody else may have created it in between, or we ourselves, by a request whose answer was lost.
+        // Another process may have created it meanwhile, or this one, by a request whose response was lost.
         if ((await this.#connection.info(name)) === undefined) throw thrown;
       }
     }
@@ -127,7 +127,7 @@ export class QdrantStore implements VectorStore {
     }
     assertSameCollection(existing, collection);
     this.#connection.read(name as CollectionName, info);
-    // Also what an earlier attempt did not get to, here and below.
+    // Here and below, also completes an earlier attempt.
     if (isShardedByKeys(info)) await this.#shards.createShared(name as CollectionName);
     for (const { field, schema } of payloadIndexes(collection, layout)) {
       if (Object.hasOwn(info.payload_schema, field)) continue;
@@ -159,7 +159,7 @@ export class QdrantStore implements VectorStore {
         await this.#connection.send(name, (client) =>
           client.createVectorName(name, vector.name, config, { wait: true }),
         );
-        // Qdrant takes no more than what makes vectors comparable when it adds one.
+        // When adding a vector, Qdrant accepts only the options that determine comparisons.
         if (!isOnDisk(collection, layoutFor(collection, this.#layout))) return;
         const kept = { vectors: { [vector.name]: { on_disk: true } } };
         await this.#connection.send(name, (client) => client.updateCollection(name, kept));
@@ -170,7 +170,7 @@ export class QdrantStore implements VectorStore {
     });
   }
 
-  /** One after another: each reads the definition, and writes it down with its field. */
+  /** Sequentially, because each call reads the definition and writes it with its field. */
   addField(name: CollectionName, field: string, type: FilterableType): Promise<void> {
     return this.#additions(async () => {
       const existing = await this.getCollection(name);
@@ -179,7 +179,7 @@ export class QdrantStore implements VectorStore {
       const { field: key, schema } = fieldIndex(field, type, layoutFor(existing, this.#layout));
       const index = { field_name: key, field_schema: schema, wait: true };
       await this.#connection.send(name, (client) => client.createPayloadIndex(name, index));
-      // Making an index may take long: what has changed meanwhile stays.
+      // Creating an index may take long, so changes made meanwhile are kept.
       const now = await this.getCollection(name);
       if (now === undefined) throw collectionNotFound(name);
       const wanted = definitionWithField(now, field, type);
@@ -309,7 +309,7 @@ export class QdrantStore implements VectorStore {
     return this.#searches.termFactors(name, scheme, terms);
   }
 
-  /** For `doctor`. Errors: as of `ping`. */
+  /** For `doctor`. Errors: those of `ping`. */
   async report(): Promise<StoreReport> {
     return reportOn(this.#connection, await this.listCollections());
   }
@@ -324,7 +324,7 @@ export class QdrantStore implements VectorStore {
     }
   }
 
-  /** Nothing to let go of: idle connections close by themselves and keep no process alive. */
+  /** There is nothing to release: idle connections close by themselves and keep no process alive. */
   async close(): Promise<void> {}
 
   async #countLacking(name: CollectionName, vector: DenseName): Promise<number> {

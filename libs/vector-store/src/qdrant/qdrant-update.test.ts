@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { creationOf } from './qdrant-collection.ts';
 import { updateDefinition, type DefinitionRequests } from './qdrant-update.ts';
 
-/** How a definition is changed while others write: each request, and what it finds, is the test's. */
+/** Changes of a definition during concurrent writes; the test controls each request and its result. */
 const OTHER: DenseVector = { name: 'dense_2', model: 'another', dims: 3 };
 const ONE: Collection = {
   name: 'docs',
@@ -21,7 +21,7 @@ const EXCHANGED: Collection = {
   other: { name: 'dense', model: ONE.profile.model, dims: 4 },
 };
 
-/** @param lacking what counting finds, time after time */
+/** @param lacking the successive results of counting */
 function requestsOf(existing: Collection, lacking: number[], vectors = ['dense', 'dense_2']) {
   const sent: string[] = [];
   const { metadata } = creationOf(existing, USUAL_QDRANT.layout);

@@ -16,23 +16,23 @@ import {
 } from '../collections.ts';
 import { collectionOf, vectorsIn } from './qdrant-collection.ts';
 
-/** What an update asks of one collection. */
+/** The requests of an update to one collection. */
 export interface DefinitionRequests {
   info(): Promise<Schemas['CollectionInfo'] | undefined>;
-  /** Writes the definition down. */
+  /** Writes the definition. */
   define(collection: Collection): Promise<void>;
-  /** Points without a vector of this name; exact. */
+  /** The exact number of points without a vector of this name. */
   countLacking(vector: DenseName): Promise<number>;
   addVector(vector: DenseVector): Promise<void>;
   dropVector(name: DenseName): Promise<void>;
 }
 
 /**
- * Makes `collection` the definition, as VectorStore.updateCollection has it.
+ * Makes `collection` the definition, as specified by VectorStore.updateCollection.
  *
- * Others write at the same time, and some of them by the former definition. So points that lack the vector to search by are
- * counted before the definition is changed, and once more afterwards, before anything is deleted; and whoever wrote by the
- * former one sees the new one when it has written, and writes again (see QdrantStore.replaceDocuments).
+ * Others write at the same time, some of them with the previous definition. So the points without the vector to search
+ * by are counted before the definition changes, and again afterwards, before anything is deleted. A writer with the
+ * previous definition sees the new one after its write, and repeats it (see QdrantStore.replaceDocuments).
  */
 export async function updateDefinition(
   collection: Collection,
@@ -47,10 +47,10 @@ export async function updateDefinition(
   const { added } = vectorChange(existing, collection);
   const isRisky = needsWholeVector(existing, collection);
   if (isRisky) assertNoneLacking(collection, await requests.countLacking(collection.vector));
-  // What there is in Qdrant counts, not what the definition says: a change may have been cut short.
+  // The state in Qdrant counts, not the definition, because a change may have been interrupted.
   const there = ourVectors(info);
   if (added !== undefined) {
-    // What a former vector of this name has left may be of another model.
+    // The remains of a previous vector of this name may come from another model.
     if (there.includes(added.name)) await requests.dropVector(added.name);
     await requests.addVector(added);
   }
@@ -67,7 +67,7 @@ export async function updateDefinition(
   for (const name of left) await requests.dropVector(name);
 }
 
-/** Without those that somebody else has added to the points. */
+/** Without vectors that other programs have added to the points. */
 function ourVectors(info: Schemas['CollectionInfo']): DenseName[] {
   return vectorsIn(info).filter((name) => denseNameSchema.safeParse(name).success);
 }

@@ -5,7 +5,7 @@ import { startFakeQdrant, type FakeQdrant } from './fake-qdrant.ts';
 import { openQdrantStore } from './open-qdrant-store.ts';
 import type { QdrantStore } from './qdrant-store.ts';
 
-/** How QdrantStore has sparse, quantised and second vectors kept and searched: with the fake server. */
+/** Storage and search of sparse, quantised and second vectors in QdrantStore, with the fake server. */
 const NAME = 'docs' as CollectionName;
 const COLLECTION: Collection = {
   name: NAME,
@@ -178,7 +178,7 @@ describe('a second vector in Qdrant', () => {
     await store.replaceDocuments(NAME, [documentOf(NAME, 'a'), documentOf(NAME, 'b')]);
     fake.requests.length = 0;
     const shift = fake.failures.shift.bind(fake.failures);
-    // As Qdrant answers when a point went between the look and the update.
+    // Qdrant's response if a point was deleted between the look-up and the update.
     fake.failures.shift = () =>
       fake.requests.length === 2 ? { status: 404, error: `Not found: No point with id x found` } : shift();
     await store.addVectors(
@@ -199,7 +199,7 @@ describe('a second vector in Qdrant', () => {
     expect((await store.getCollection(NAME))?.other).toBeUndefined();
     fake.requests.length = 0;
     await store.updateCollection(migrating);
-    // What is there may be of another model, whose migration ended.
+    // Existing vectors may come from another model whose migration ended.
     expect(sent()).toEqual(['get', 'delete vectors/dense_2', 'put vectors/dense_2', 'patch', 'patch']);
     expect(bodyOf('patch', `/${NAME}`)).toEqual({ vectors: { dense_2: { on_disk: true } } });
     expect(await store.getCollection(NAME)).toEqual(migrating);
@@ -235,7 +235,7 @@ describe('a second vector in Qdrant', () => {
   });
 });
 
-/** Lets the nth request from now on fail, for good. */
+/** Makes the nth request from now on fail permanently. */
 async function failAt<T>(nth: number, action: () => Promise<T>): Promise<T> {
   const before = fake.requests.length;
   const shift = fake.failures.shift.bind(fake.failures);

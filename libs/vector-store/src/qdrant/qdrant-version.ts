@@ -1,6 +1,6 @@
 import { EmbedmillError } from '@embedmill/jobs';
 
-/** What embedmill needs of Qdrant that not every version has, the oldest first. */
+/** The features that embedmill requires and not every Qdrant version has, oldest first. */
 const NEEDS = [
   { since: [1, 16], what: 'conditional writes, which let a later submission win' },
   { since: [1, 18], what: 'adding a vector to a collection, which migrations to another model need' },
@@ -8,8 +8,8 @@ const NEEDS = [
 
 /**
  * @param where the server, for the message
- * @param version as the server says it; one that cannot be read is taken to do
- * @throws EmbedmillError `store_unavailable` where the version lacks something, which the message names.
+ * @param version as reported by the server; an unreadable one is accepted
+ * @throws EmbedmillError `store_unavailable` if the version lacks a feature, which the message names.
  */
 export function assertSufficient(where: string, version: string | undefined): void {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(version ?? '') ?? [];

@@ -6,26 +6,26 @@ import type { DocumentKey, Point } from '../store.ts';
 import { byTenant, notDecidedAbove, ofChunks, unchangedSince, type QdrantFilter } from './qdrant-filter.ts';
 import type { Place, QdrantShards } from './qdrant-shards.ts';
 
-/** Documents a look, a deletion or a confirmation. */
+/** The number of documents per look-up, deletion or confirmation. */
 const DOCUMENTS_AT_ONCE = 1000;
-/** Tombstones a request. */
+/** The number of tombstones per request. */
 const TOMBSTONES_AT_ONCE = 256;
 
-/** What a head is asked for. */
+/** The payload fields read of a head. */
 const HEAD_FIELDS = ['sequence', 'confirmed', 'chunk_count', 'fingerprint'];
 
-/** The requests that these writes come to, of one collection; QdrantStore sends them. */
+/** The requests for these writes in one collection; QdrantStore sends them. */
 export interface PointRequests {
   upsert(points: readonly Point[], filter: QdrantFilter): Promise<void>;
   upsertTombstones(points: Schemas['PointStruct'][], filter: QdrantFilter): Promise<void>;
   retrieve(ids: string[], fields: string[], place: Place): Promise<Schemas['Record'][]>;
   setPayload(payload: Record<string, unknown>, filter: QdrantFilter, place: Place): Promise<void>;
   delete(filter: QdrantFilter, place: Place): Promise<void>;
-  /** Rejects with `collection_not_found` where the collection was made anew since the writer knew it. */
+  /** Rejects with `collection_not_found` if the collection was created again since the writer read it. */
   assertCurrent(): Promise<void>;
 }
 
-/** Points that change under conditions, as Qdrant does it: the conditions are filters of its requests. */
+/** Conditional writes in Qdrant: the conditions are filters of its requests. */
 export class QdrantWrites implements ConditionalPoints {
   readonly #name: CollectionName;
   readonly #requests: PointRequests;
@@ -112,7 +112,7 @@ export class QdrantWrites implements ConditionalPoints {
   }
 }
 
-/** What a retrieved head says; heads that were stored before there were sequences have none. */
+/** The state in a retrieved head; heads stored before sequences existed have none. */
 export function headIn(record: Schemas['Record'] | undefined): Head | undefined {
   if (record === undefined) return undefined;
   const { sequence, confirmed, chunk_count, fingerprint } = (record.payload ?? {}) as Record<string, unknown>;

@@ -12,16 +12,16 @@ import { BYTES_A_FLOAT, JsonBytes } from './json-bytes.ts';
 import { TOKENS } from './qdrant-collection.ts';
 import { MOST_BYTES, MOST_POINTS, tokenRows } from './qdrant-points.ts';
 
-/** Qdrant takes bodies up to 32 MiB and breaks the connection on larger ones, which looks like an outage. */
+/** Qdrant accepts bodies of up to 32 MiB, and breaks the connection on larger ones, which looks like an outage. */
 const LARGEST_POINT = 31 * 1024 * 1024;
-/** Bytes of a term's id, its weight and their commas. */
+/** The bytes of a term's id, its weight and their commas. */
 const BYTES_A_TERM = 11 + BYTES_A_FLOAT;
-/** Bytes of a number of token vectors, with its sign and comma: `-63.5,`. */
+/** The bytes of a number in token vectors, with its sign and comma: `-63.5,`. */
 const BYTES_A_BYTE = 6;
-/** Bytes of a point's names and brackets. */
+/** The bytes of a point's names and brackets. */
 const BYTES_A_POINT = 512;
 
-/** Points that are one upsert each, cut to what is a good size for Qdrant. */
+/** Splits points into upserts of a suitable size for Qdrant. */
 export function upsertGroups(points: readonly Point[]): Point[][] {
   return groupsOfBytes(points, MOST_BYTES, pointBytes, MOST_POINTS);
 }
@@ -29,7 +29,7 @@ export function upsertGroups(points: readonly Point[]): Point[][] {
 /**
  * The body of an upsert, as bytes.
  *
- * @param rest what it says beside its points
+ * @param rest its other fields
  */
 export function upsertBody(collection: Collection, points: readonly Point[], rest: object): Uint8Array {
   const { vector, other } = collection;
@@ -71,20 +71,20 @@ function tokensText(tokens: TokenVectors, dims: number): string {
     .join()}]`;
 }
 
-/** Printed once: for its size, and for the request. */
+/** Serialised once, for its size and for the request. */
 function payloadText(point: Point): string {
   return (point.payloadText ??= JSON.stringify(point.payload));
 }
 
-/** Measured once: before anything is written, and for the requests. */
+/** Measured once, for the check before writing and for the requests. */
 const measured = new WeakMap<Point, number>();
 
-/** @throws EmbedmillError `store_rejected` where a point is more than a request can hold. */
+/** @throws EmbedmillError `store_rejected` if a point does not fit into a request. */
 export function checkSizes(points: readonly Point[]): void {
   for (const point of points) pointBytes(point);
 }
 
-/** At most so many bytes. */
+/** An upper bound in bytes. */
 function pointBytes(point: Point): number {
   const known = measured.get(point);
   if (known !== undefined) return known;

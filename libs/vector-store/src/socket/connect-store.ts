@@ -28,19 +28,19 @@ import {
   type PackedRows,
 } from './packing.ts';
 
-/** Payloads that are asked for at once: few enough for a frame, however long the texts are. */
+/** The number of payloads per request: few enough for a frame, however long the texts are. */
 const PAYLOADS_AT_ONCE = 256;
 
 export interface ConnectOptions {
-  /** How long a call waits for a store that does not listen (yet, or any more), in milliseconds. */
+  /** How long a call waits for a store that is not listening, in milliseconds. */
   connectTimeout?: number;
 }
 
 /**
- * A store that another process serves with serveStore. Connects on the first call.
+ * A client of a store that another process serves with serveStore. Connects on the first call.
  *
- * When the connection breaks, the calls that wait for an answer are rejected with `store_unavailable`: whether
- * they were done is not known, and all of them can be repeated. Later calls connect anew.
+ * If the connection breaks, pending calls are rejected with `store_unavailable`: it is unknown whether they were
+ * executed, but all of them are idempotent. Later calls reconnect.
  */
 export function connectStore(
   socketPath: string,
@@ -116,10 +116,12 @@ export function connectStore(
   };
 }
 
-/** Callers may give whole documents, of which the store process wants no more than this. */
+/** Callers may pass whole documents; the store process needs only this part. */
 const keyOf = ({ tenant, id }: DocumentKey): DocumentKey => ({ tenant, id });
 
-/** The store process is asked also where there is nothing to write: whether the collection is there, only it can tell. */
+/**
+ * The store process is called even if there is nothing to write, because only it knows whether the collection exists.
+ */
 function orEmpty<T>(messages: T[][]): T[][] {
   return messages.length === 0 ? [[]] : messages;
 }
@@ -130,7 +132,7 @@ interface Waiting {
   reject(error: EmbedmillError): void;
 }
 
-/** The connection: none → connecting → connected → none (broken) …, until closed. Calls are told apart by number. */
+/** The connection: none → connecting → connected → none (broken) …, until closed. Calls are identified by number. */
 class Client {
   readonly #path: string;
   readonly #connectTimeout: number;
@@ -148,7 +150,7 @@ class Client {
     return this.#ask(method, args, []);
   }
 
-  /** Asks for what is answered in parts. */
+  /** Sends a call that is answered in parts. */
   async callForParts(method: Method, args: unknown[]): Promise<unknown[]> {
     const parts: unknown[] = [];
     await this.#ask(method, args, parts);
@@ -228,7 +230,7 @@ class Client {
     });
     socket.on('error', () => undefined);
     socket.once('end', () => socket.destroy());
-    // Of one connection at a time: whatever waits, waits for this one.
+    // There is one connection at a time, so all pending calls wait for this one.
     socket.once('close', () => {
       const waiting = [...this.#waiting.values()];
       this.#waiting.clear();

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { encodeFrame, FrameReader } from './frames.ts';
 
-/** Cuts bytes at these places, given as parts of the whole. */
+/** Cuts bytes at these positions, given as shares of the whole. */
 function pieces(bytes: Buffer, cuts: number[]): Buffer[] {
   const places = [
     0,

@@ -2,15 +2,15 @@ import { EmbedmillError } from '@embedmill/jobs';
 import { deserialize, serialize } from 'node:v8';
 
 /**
- * Values as frames: their length in four bytes, little-endian, then the value as V8 serializes it. Typed arrays
- * stay typed; of a view only its own stretch travels.
+ * Values as frames: the length in four bytes, little-endian, then the value as serialized by V8. Typed arrays keep
+ * their type; only the viewed part of a buffer is sent.
  */
 const HEADER = 4;
 
-/** What a frame may hold at most, in bytes: some 60,000 chunks of a document with vectors of 768 numbers. */
+/** The maximum size of a frame in bytes: about 60,000 chunks of a document with vectors of 768 numbers. */
 export const LARGEST_FRAME = 256 * 1024 * 1024;
 
-/** @throws EmbedmillError `store_rejected` when the value is larger than a frame may be. */
+/** @throws EmbedmillError `store_rejected` if the value exceeds the maximum frame. */
 export function encodeFrame(value: unknown, largest = LARGEST_FRAME): Buffer {
   const body = serialize(value);
   if (body.length > largest) {
@@ -25,7 +25,7 @@ export function encodeFrame(value: unknown, largest = LARGEST_FRAME): Buffer {
   return frame;
 }
 
-/** Cuts a stream of bytes into the values of its frames. */
+/** Parses a stream of bytes into the values of its frames. */
 export class FrameReader {
   readonly #largest: number;
   readonly #header = Buffer.alloc(HEADER);
@@ -40,7 +40,7 @@ export class FrameReader {
   /**
    * The values that `bytes` complete.
    *
-   * @throws EmbedmillError `store_rejected` on a frame that is too large or is none; the stream is of no use then.
+   * @throws EmbedmillError `store_rejected` for an oversized or invalid frame; the stream is then unusable.
    */
   push(bytes: Buffer): unknown[] {
     const values: unknown[] = [];

@@ -1,7 +1,7 @@
 import { asEmbedmillError, EmbedmillError, type ErrorCode, type ErrorDetail } from '@embedmill/jobs';
 import type { VectorStore } from '../store.ts';
 
-/** What can be called through the socket. Closing the store is left to the process that owns it. */
+/** The calls available through the socket. Only the process that owns the store closes it. */
 export const METHODS = [
   'createCollection',
   'getCollection',
@@ -44,14 +44,17 @@ export interface Request {
   args: unknown[];
 }
 
-/** What may be long is answered in parts, of a bounded size each, before the result, which is nothing then. */
+/** Long answers are sent in parts of bounded size before the result, which is then empty. */
 export type Response =
   { id: number; part: unknown } | { id: number; result: unknown } | { id: number; error: ErrorMessage };
 
-/** What a message should come to at most, in bytes: points are sent in several. One document's are in one all the same. */
+/**
+ * The target size of a message in bytes; points are split over several messages, but one document's points stay
+ * together.
+ */
 export const MESSAGE_BYTES = 8 * 1024 * 1024;
 
-/** An error of the catalogue on its way: what it says, without its cause. */
+/** A serialised error of the catalogue, without its cause. */
 export interface ErrorMessage {
   code: ErrorCode;
   message: string;
@@ -68,10 +71,10 @@ export function errorOf({ code, message, details, retryAfter }: ErrorMessage): E
   return new EmbedmillError(code, message, { details, ...(retryAfter === undefined ? {} : { retryAfter }) });
 }
 
-/** A socket's path may be no longer than this on any system, in bytes. */
+/** The maximum length of a socket's path that every system supports, in bytes. */
 const LONGEST_PATH = 103;
 
-/** @throws EmbedmillError `store_unavailable` for a path that the system would cut off or refuse. */
+/** @throws EmbedmillError `store_unavailable` for a path that the system would truncate or refuse. */
 export function checkSocketPath(path: string): void {
   const length = Buffer.byteLength(path);
   if (length <= LONGEST_PATH) return;

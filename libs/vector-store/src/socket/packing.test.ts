@@ -46,7 +46,7 @@ const documents: fc.Arbitrary<DocumentPoints[]> = fc.array(
   { maxLength: 6 },
 );
 
-/** Without what is only a shortcut, and without keys that are undefined. */
+/** Removes derived data and undefined keys. */
 function plain(given: unknown): unknown {
   return JSON.parse(
     JSON.stringify(given, (key, value: unknown) => {

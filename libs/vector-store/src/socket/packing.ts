@@ -20,33 +20,33 @@ import type {
 } from '../store.ts';
 
 /**
- * Points on their way through the socket, each part of all of them in one piece: the structured clone of some
- * hundred small objects and arrays takes longer than all else that is done to store them.
+ * Points packed for the socket, column by column: the structured clone of hundreds of small objects and arrays would
+ * take longer than all other work to store them.
  */
 export interface PackedPoints extends PackedPointVectors {
-  /** As JSON, each on a line of its own. */
+  /** JSON, one per line. */
   payloads: string;
 }
 
 /** Points without their payloads. */
 export interface PackedPointVectors {
-  /** Each on a line of its own. */
+  /** One per line. */
   ids: string;
   dense: PackedVectors;
-  /** Absent where no point has one. */
+  /** Absent if no point has one. */
   other: PackedVectors | undefined;
-  /** Absent where no point has any. */
+  /** Absent if no point has any. */
   tokens: PackedTokens | undefined;
   sparse: { scheme: SparseScheme; terms: PackedTerms }[];
 }
 
-/** Numbers of each vector, and the numbers; a vector that is not there has -1. */
+/** The length of each vector, and all numbers; a missing vector has length -1. */
 interface PackedVectors {
   lengths: Int32Array;
   values: Float32Array;
 }
 
-/** Bytes of each point's token vectors, and the bytes; one that has none has -1. */
+/** The bytes of each point's token vectors, and all bytes; a point without any has -1. */
 interface PackedTokens {
   lengths: Int32Array;
   values: Int8Array;
@@ -57,29 +57,29 @@ interface PackedTerms extends PackedVectors {
 }
 
 export interface PackedDocuments {
-  /** As JSON: the documents' keys and sequences. */
+  /** The documents' keys and sequences, as JSON. */
   keys: string;
-  /** Points of each document. */
+  /** The number of points of each document. */
   counts: Int32Array;
   points: PackedPoints;
 }
 
 export interface PackedAdditions {
   ids: string;
-  /** -1 where there is none. */
+  /** -1 if there is none. */
   sequences: Float64Array;
-  /** Each on a line of its own; an empty one where there is none. */
+  /** One per line; an empty line if there is none. */
   hashes: string;
   vectors: PackedVectors;
 }
 
-/** Numbers by points. */
+/** Numbers by point. */
 export interface PackedRows {
   ids: string;
   rows: PackedVectors;
 }
 
-/** Keys and what is known of them, as JSON: a hundred small objects take longer as a structured clone. */
+/** Keys and their states, as JSON, because a structured clone of a hundred small objects takes longer. */
 export function packKeys(documents: readonly DocumentKey[]): string {
   return JSON.stringify(documents.map(({ tenant, id }): DocumentKey => ({ tenant, id })));
 }
@@ -96,19 +96,19 @@ export function unpackFound(found: string): (FoundDocument | undefined)[] {
   return (JSON.parse(found) as (FoundDocument | null)[]).map((one) => one ?? undefined);
 }
 
-/** What a search found. */
+/** A search's results. */
 export interface PackedHits {
   ids: string;
   payloads: string;
   scores: Float64Array;
 }
 
-/** Cut into lists of at most so many bytes. The points keep their payloads as text, for packing. */
+/** Splits points into lists of at most this many bytes. They keep their serialised payloads, for packing. */
 export function cutPoints<P extends Point | StoredPoint>(points: readonly P[], most: number): P[][] {
   return groupsOfBytes(points, most, bytesOf);
 }
 
-/** Likewise; no document is cut itself. */
+/** Likewise for documents, which are never split. */
 export function cutDocuments(documents: readonly DocumentPoints[], most: number): DocumentPoints[][] {
   return groupsOfBytes(documents, most, ({ points }) =>
     points.reduce((sum, point) => sum + bytesOf(point), 0),
@@ -133,7 +133,7 @@ export function unpackHits({ ids, payloads, scores }: PackedHits): ScoredPoint[]
   }));
 }
 
-/** A point's payload as JSON, which is made once. */
+/** A point's payload as JSON, serialised once. */
 function textOf(point: Point | StoredPoint): string {
   return (point.payloadText ??= JSON.stringify(point.payload));
 }
@@ -146,7 +146,7 @@ function bytesOf(point: Point | StoredPoint): number {
   return textOf(point).length + 4 * numbers + (tokens?.length ?? 0) + 8 * terms;
 }
 
-/** @throws EmbedmillError `store_rejected` for a sparse vector with more ids than weights, or fewer. */
+/** @throws EmbedmillError `store_rejected` for a sparse vector with different numbers of ids and weights. */
 export function packDocuments(documents: DocumentPoints[]): PackedDocuments {
   return {
     keys: JSON.stringify(
@@ -159,7 +159,7 @@ export function packDocuments(documents: DocumentPoints[]): PackedDocuments {
 
 export function unpackDocuments({ keys, counts, points }: PackedDocuments): DocumentPoints[] {
   const all: Point[] = unpackPoints(points);
-  // The store keeps the payload as text: it need not make it again.
+  // The store stores the payload as text, and need not serialise it again.
   for (const [n, payloadText] of linesOf(points.payloads).entries()) {
     const point = all[n];
     if (point !== undefined) point.payloadText = payloadText;
@@ -311,7 +311,7 @@ function packTokens(rows: readonly (TokenVectors | undefined)[]): PackedTokens {
   return { lengths, values };
 }
 
-/** Gives one vector after the other. */
+/** Yields one vector after the other. */
 function vectorsOf<Values extends Float32Array | Int8Array>({
   lengths,
   values,
@@ -348,7 +348,7 @@ function lines(texts: string[]): string {
   return texts.join('\n');
 }
 
-/** No text at all is no line: ids and payloads are never empty. */
+/** An empty text means no lines, because ids and payloads are never empty. */
 function linesOf(text: string): string[] {
   return text === '' ? [] : text.split('\n');
 }

@@ -30,21 +30,24 @@ import {
   type PackedPointVectors,
 } from './packing.ts';
 
-/** Requests of one connection that run at once; more are not read until one has been answered. */
+/**
+ * The maximum number of concurrent requests per connection; further ones are read once one has been answered
+ * (backpressure).
+ */
 const MOST_RUNNING = 64;
-/** Points whose vectors are in one message. */
+/** The number of points whose vectors are in one message. */
 const VECTORS_AT_ONCE = 512;
 
 export interface StoreHost {
-  /** Answers what has been asked, takes no more, and removes the socket. The store stays open. */
+  /** Answers pending calls, accepts no more, and removes the socket. The store stays open. */
   close(): Promise<void>;
 }
 
 /**
- * Lets other processes of this user call a store through a unix domain socket. Resolves when it listens.
+ * Lets other processes of this user call a store through a Unix domain socket. Resolves once it listens.
  *
- * @throws EmbedmillError `store_in_use` when another process listens there, `store_unavailable` when the socket
- *   cannot be made.
+ * @throws EmbedmillError `store_in_use` if another process listens there, `store_unavailable` if the socket cannot be
+ *   created.
  */
 export async function serveStore(store: VectorStore, socketPath: string): Promise<StoreHost> {
   checkSocketPath(socketPath);
@@ -65,7 +68,7 @@ export async function serveStore(store: VectorStore, socketPath: string): Promis
   };
 }
 
-/** One client. Reads requests, runs them side by side, and answers each when it is done, in any order. */
+/** One client. Reads requests, runs them concurrently, and answers each once it is done, in any order. */
 class Connection {
   readonly #store: VectorStore;
   readonly #socket: Socket;
@@ -78,7 +81,7 @@ class Connection {
     this.#store = store;
     this.#socket = socket;
     socket.on('data', (bytes: Buffer) => this.#receive(bytes));
-    // The client has gone, or its answer cannot be delivered: 'close' follows.
+    // The client is gone, or its answer cannot be delivered: 'close' follows.
     socket.on('error', () => undefined);
   }
 
@@ -98,7 +101,7 @@ class Connection {
     try {
       requests = this.#frames.push(bytes);
     } catch {
-      // Where the next request would start is not known any more.
+      // The start of the next request is no longer known.
       this.#socket.destroy();
       return;
     }
@@ -106,7 +109,7 @@ class Connection {
     this.#goOn();
   }
 
-  /** Starts what may start, and reads on once nothing is left to start. */
+  /** Starts as many requests as allowed, and continues reading once none is left to start. */
   #goOn(): void {
     while (this.#running.size < MOST_RUNNING) {
       const request = this.#asked.shift();
@@ -140,7 +143,7 @@ class Connection {
     await this.#send(frame);
   }
 
-  /** A client that does not read its answers gets to ask nothing more until it does. */
+  /** No more requests are read from a client until it reads its answers (backpressure). */
   async #send(frame: Buffer): Promise<void> {
     if (this.#socket.destroyed || this.#socket.write(frame)) return;
     this.#socket.pause();
@@ -155,7 +158,7 @@ class Connection {
   }
 }
 
-/** The answer of what may answer at length, part by part; undefined for all else. */
+/** The parts of a long answer; undefined for all other calls. */
 async function partsOf(
   store: VectorStore,
   { method, args }: Request,
@@ -211,7 +214,7 @@ async function call(store: VectorStore, { method, args }: Request): Promise<unkn
 async function listen(server: Server, path: string): Promise<void> {
   try {
     const listening = once(server, 'listening');
-    // The socket is made with the mask of the moment: nobody else may connect, not even for an instant.
+    // The socket is created with the current umask, so that nobody else can connect, not even for an instant.
     const mask = process.umask(0o177);
     try {
       server.listen(path);

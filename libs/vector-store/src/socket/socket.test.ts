@@ -42,7 +42,7 @@ function client(connectTimeout?: number): VectorStore {
   return store;
 }
 
-/** A process of its own that serves a store (zvec) on the socket, once it does. */
+/** Starts a process that serves a zvec store on the socket; resolves once it listens. */
 async function storeProcess(): Promise<ChildProcess> {
   const child = fork(join(import.meta.dirname, 'store-process.fixture.ts'), [join(folder, 'vectors'), path]);
   release.push(() => child.kill('SIGKILL'));
@@ -192,7 +192,7 @@ describe('a store behind a socket', () => {
 
 describe('a client whose store goes away', () => {
   test('without a store, calls fail in time with store_unavailable', async () => {
-    // No store comes: without a limit it would wait for ever.
+    // No store appears: without a limit, it would wait forever.
     await expect(client(300).ping()).rejects.toMatchObject({ code: 'store_unavailable', retryAfter: 1 });
   });
 

@@ -1,4 +1,4 @@
-/** A store process for tests: serves the zvec store in a folder, and writes documents when told to. */
+/** A store process for tests: serves the zvec store in a folder, and writes documents on request. */
 import { openZvecStore } from '../zvec/zvec-store.ts';
 import { serveStore } from './serve-store.ts';
 
