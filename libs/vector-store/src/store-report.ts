@@ -2,7 +2,7 @@
 export interface StoreReport {
   /** Undefined if a proxy hides it. */
   version: string | undefined;
-  /** Of embedmill. */
+  /** The number of embedmill's collections. */
   collections: number;
   /** Problems, and what to do about them. */
   remarks: string[];

@@ -2,8 +2,8 @@ import type { Collection, CollectionName } from '@embedmill/jobs';
 import type { DocumentKey, VectorStore } from './store.ts';
 
 /**
- * Deletes documents from a collection, and from its twin where it has one. Gives those that were overtaken, as
- * `deleteDocuments` does. Where this is cut short it has to be done again, under the same sequence or a later one.
+ * Deletes documents from a collection, and from its twin if it has one. Returns those that were overtaken, like
+ * `deleteDocuments`. If interrupted, it must be repeated under the same sequence or a later one.
  */
 export async function deleteInBoth(
   store: Pick<VectorStore, 'getCollection' | 'deleteDocuments'>,

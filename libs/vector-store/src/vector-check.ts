@@ -19,8 +19,8 @@ export function denseVector(collection: Collection, name: DenseName = collection
 }
 
 /**
- * @throws EmbedmillError `store_rejected`, unless the collection has the vector that is looked for and it is well
- *   formed; `dimension_mismatch`.
+ * @throws EmbedmillError `store_rejected` unless the collection has the requested vector and it is well-formed;
+ *   `dimension_mismatch`.
  */
 export function checkSearchVector(collection: Collection, vector: SearchVector): void {
   switch (vector.kind) {
@@ -32,9 +32,7 @@ export function checkSearchVector(collection: Collection, vector: SearchVector):
   }
 }
 
-/**
- * @throws EmbedmillError `dimension_mismatch`, or `store_rejected` when a number of the vector is not finite.
- */
+/** @throws EmbedmillError `dimension_mismatch`, or `store_rejected` if a number of the vector is not finite. */
 export function checkDense(
   collection: Collection,
   { dims, model }: DenseVector,
@@ -57,7 +55,7 @@ export function checkDense(
 }
 
 /**
- * @throws EmbedmillError `store_rejected` when the collection has no vectors of the scheme, ids do not ascend, or a
+ * @throws EmbedmillError `store_rejected` if the collection has no vectors of the scheme, ids do not ascend, or a
  *   weight is not a finite number above 0.
  */
 export function checkSparse(
@@ -85,8 +83,8 @@ export function checkSparse(
 }
 
 /**
- * @throws EmbedmillError `store_rejected` when the collection keeps no token vectors; `dimension_mismatch` when they are no
- *   rows of its size.
+ * @throws EmbedmillError `store_rejected` if the collection has no token vectors; `dimension_mismatch` if the rows do
+ *   not have its size.
  */
 export function checkTokens(collection: Collection, tokens: TokenVectors, where: string): void {
   const { name, dims, profile } = collection;
@@ -104,10 +102,10 @@ export function checkTokens(collection: Collection, tokens: TokenVectors, where:
 }
 
 /**
- * The dense vector that these values are added to.
+ * The dense vector to which these values are added.
  *
- * @throws EmbedmillError `store_rejected`, where the collection has no second vector, or a number is not finite;
- *   `dimension_mismatch`; `migration_state`, where the second vector is not the one that is meant.
+ * @throws EmbedmillError `store_rejected` if the collection has no second vector, or a number is not finite;
+ *   `dimension_mismatch`; `migration_state` if the second vector is not the intended one.
  */
 export function checkAdditions(
   collection: Collection,
@@ -140,11 +138,13 @@ export function checkScheme(collection: Collection, scheme: SparseScheme): void 
   );
 }
 
-/** Index, or -1. Looked for in every vector that is written, so no function is called for each number. */
+/**
+ * The index of the first non-finite number, or -1. Runs for every written vector, so it calls no function per number.
+ */
 function firstNotFinite(vector: Float32Array): number {
   for (let at = 0; at < vector.length; at += 1) {
     const value = vector[at] ?? 0;
-    // Only what is not finite differs from itself by anything but 0.
+    // Only for a non-finite number, x − x is not 0.
     if (value - value !== 0) return at;
   }
   return -1;

@@ -1,8 +1,8 @@
 import type { Scalar } from '@embedmill/jobs';
 
 /**
- * The words of a text that is filtered by: its stretches of letters and digits, in lower case. Qdrant's tokenizer `word` cuts
- * alike, so that both stores find the same.
+ * The words of a text for filters: its runs of letters and digits, in lower case. Qdrant's tokenizer `word` splits in
+ * the same way, so both stores find the same.
  */
 export function wordsIn(text: string): string[] {
   return (

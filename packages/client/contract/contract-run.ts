@@ -1,6 +1,6 @@
 /**
- * What every client of embedmill does, in whatever language: calls with their answers, one after another, in
- * cases.json. `test/clients/python/contract.py` runs the same.
+ * The contract of every embedmill client, in any language: calls with their answers, in order, in cases.json.
+ * `test/clients/python/contract.py` runs the same.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,26 +9,26 @@ import { EmbedmillError, type Client } from '../src/index.ts';
 
 export interface ContractCase {
   name: string;
-  /** As in `client.jobs.get`. */
+  /** For example `client.jobs.get`. */
   verb: string;
   /**
-   * `$collection` stands for the run's collection, `$job.id` for a field of what was kept as `job`, an object with `$file`
-   * for a file of that name with its `text`.
+   * `$collection` stands for the run's collection, `$job.id` for a field of the answer kept as `job`, and an object
+   * with `$file` for a file of that name with its `text`.
    */
   arguments: unknown[];
-  /** What is said beside them: the last argument here, keywords in Python. */
+  /** Further options: the last argument here, keyword arguments in Python. */
   options?: Record<string, unknown>;
-  /** What the answer has at least; of a stream all that it gives. */
+  /** What the answer must contain at least; for a stream, all of its items. */
   answers?: unknown;
-  /** Of a stream: its last. */
+  /** For a stream: its last item. */
   last?: unknown;
-  /** Of bytes: the lines that they are. */
+  /** For bytes: their lines. */
   lines?: unknown[];
-  /** What the error has at least. */
+  /** What the error must contain at least. */
   fails?: Record<string, unknown>;
-  /** The name that the answer is kept under. */
+  /** The name under which the answer is kept. */
   as?: string;
-  /** What only a whole embedmill has. */
+  /** Cases that need a complete embedmill. */
   needs?: 'a worker';
 }
 
@@ -36,7 +36,7 @@ export const CONTRACT = JSON.parse(
   readFileSync(join(import.meta.dirname, 'cases.json'), 'utf8'),
 ) as ContractCase[];
 
-/** Runs cases with a client, in order: those before it are what one rests on. */
+/** Runs cases with a client, in order, because cases depend on earlier ones. */
 export class ContractRun {
   readonly #client: Client;
   readonly #known: Record<string, unknown>;
@@ -87,7 +87,7 @@ export class ContractRun {
       .reduce<unknown>((at, name) => (at as Record<string, unknown>)[name], this.#known);
   };
 
-  /** As vitest compares it. */
+  /** The comparison of vitest. */
   #shape(wanted: unknown): object {
     const shaped = (value: unknown): unknown => {
       if (Array.isArray(value)) return value.map(shaped);

@@ -5,13 +5,13 @@ import type { Zvec } from './native.ts';
 import { payloadIn } from './table-search.ts';
 import type { ZvecTable } from './zvec-table.ts';
 
-/** Rows that get their values in one write: others wait for it. */
+/** The number of rows filled in one write, for which other writes wait. */
 const ROWS_AT_ONCE = 1000;
 
 /**
- * Fills the columns of fields that were added to a collection, from the payloads of all rows, some at a time.
+ * Fills the columns of fields added to a collection from the payloads of all rows, in batches.
  *
- * @param write runs one write after another with all others of the collection
+ * @param write runs a write in sequence with all others of the collection
  */
 export async function fillAddedFields(
   zvec: Zvec,
@@ -29,7 +29,7 @@ export async function fillAddedFields(
     });
     for (const some of groups(ids, ROWS_AT_ONCE)) {
       await write(async () => {
-        // Read in the write, so that nothing newer is overwritten.
+        // Read within the write, so that nothing newer is overwritten.
         const rows = await table.fetch(some, [PAYLOAD], false);
         await table.update([...rows].map(([id, row]) => ({ id, fields: valuesOf(payloadIn(row)) })));
       });

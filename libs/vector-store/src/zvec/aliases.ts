@@ -13,7 +13,7 @@ const fileSchema = z.strictObject({
 
 /**
  * The aliases of a folder of collections, in `aliases.json`, which is replaced as a whole and synced before a change
- * counts. Changes come one after another: their caller sees to it.
+ * takes effect. The caller must run changes sequentially.
  */
 export class Aliases {
   readonly #folder: string;
@@ -24,7 +24,7 @@ export class Aliases {
     this.#byName = byName;
   }
 
-  /** @throws EmbedmillError `store_unavailable` when the file is not one that this version reads. */
+  /** @throws EmbedmillError `store_unavailable` if this version cannot read the file. */
   static async read(folder: string): Promise<Aliases> {
     const file = join(folder, FILE);
     try {
@@ -48,7 +48,7 @@ export class Aliases {
     await this.#replace(collection === null ? others : [...others, [name, collection]]);
   }
 
-  /** Removes those of a collection that goes. */
+  /** Removes the aliases of a deleted collection. */
   async forget(collection: CollectionName): Promise<void> {
     const left = [...this.#byName].filter(([, one]) => one !== collection);
     if (left.length < this.#byName.size) await this.#replace(left);

@@ -10,21 +10,21 @@ import {
 } from '@embedmill/jobs';
 
 /**
- * A collection's folder: `collection.json`, which says what the collection is, and a table for each of its dense
- * vectors: `zvec/` for the one named `dense`, `zvec-dense_2/` for the one of that name; and, once something was deleted,
- * `tombstones/`; and, where it keeps token vectors, `tokens.sqlite`.
+ * A collection's folder: `collection.json` with its definition, and a table for each of its dense vectors: `zvec/` for
+ * the one named `dense`, `zvec-dense_2/` for `dense_2`; once something was deleted, `tombstones/`; and if it has token
+ * vectors, `tokens.sqlite`.
  *
- * `collection.json` is written last when a collection is created and removed first when it is deleted, each
- * time synced to the disk. So a folder without it is what a crash left of one or the other, and is removed. In the same
- * way it is replaced after a table has been added and before one is removed: a table that it does not speak of is what a
- * crash left.
+ * `collection.json` is written last when a collection is created and removed first when it is deleted, each time synced
+ * to the disk. So a folder without it is the remains of an interrupted creation or deletion, and is removed. In the
+ * same way, it is replaced after a table has been added and before one is removed: a table that it does not mention is
+ * the remains of a crash.
  */
 const DEFINITION = 'collection.json';
 const DATA = 'zvec';
 const FORMAT = 1;
 /** The folder of a collection's tombstones. */
 export const TOMBSTONES = 'tombstones';
-/** The file of its token vectors; SQLite has others beside it while it is open. */
+/** The file of its token vectors; SQLite has further files next to it while it is open. */
 export const TOKENS = 'tokens.sqlite';
 
 /** The folder of the table of a dense vector. */
@@ -41,9 +41,9 @@ const isOurs = (name: string): boolean =>
   isTable(name) || name === TOMBSTONES || name.startsWith(TOKENS) || name === `${DEFINITION}.new`;
 
 /**
- * The collections below `root`, with their folders. Removes what crashes left.
+ * The collections below `root`, with their folders. Removes the remains of crashes.
  *
- * @throws EmbedmillError `store_unavailable` when a definition cannot be read.
+ * @throws EmbedmillError `store_unavailable` if a definition cannot be read.
  */
 export async function findCollections(root: string): Promise<{ collection: Collection; folder: string }[]> {
   await mkdir(root, { recursive: true });
@@ -59,13 +59,13 @@ export async function findCollections(root: string): Promise<{ collection: Colle
       for (const name of left) await removeFolder(join(folder, name));
       found.push({ collection, folder });
     }
-    // A folder with anything else in it is not ours to remove.
+    // A folder with other content is not ours to remove.
     else if (names.every(isOurs)) await removeFolder(folder);
   }
   return found;
 }
 
-/** @throws EmbedmillError `store_rejected` when something that is no collection lies there. */
+/** @throws EmbedmillError `store_rejected` if something other than a collection is there. */
 export async function createFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { mode: 0o700 });
@@ -99,17 +99,17 @@ export async function removeFolder(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
 }
 
-/** Syncs zvec's logs of writes to the disk: zvec writes them at once, but leaves syncing to the system. */
+/** Syncs zvec's write-ahead logs to the disk: zvec writes them at once, but leaves syncing to the system. */
 export async function syncLogs(table: string): Promise<void> {
   for (const segment of (await readdir(table)).filter(isSegment)) {
-    // Below are indexes, which zvec makes anew from its logs.
+    // Below are indexes, which zvec rebuilds from its logs.
     for (const name of (await unlessGone(readdir(join(table, segment)))) ?? []) {
       if (name.endsWith('.wal')) await unlessGone(syncFile(join(table, segment, name)));
     }
   }
 }
 
-/** How many segments zvec keeps a table's data in. */
+/** The number of segments of a table. */
 export async function countSegments(table: string): Promise<number> {
   return (await readdir(table)).filter(isSegment).length;
 }
@@ -119,7 +119,7 @@ const isSegment = (name: string): boolean => /^\d+$/.test(name);
 
 /** Syncs everything below a folder. */
 export async function syncFiles(folder: string): Promise<void> {
-  // zvec replaces files and folders while it merges; what is gone needs no syncing.
+  // zvec replaces files and folders while it merges; missing ones need no sync.
   const entries = (await unlessGone(readdir(folder, { withFileTypes: true }))) ?? [];
   for (const entry of entries) {
     const path = join(folder, entry.name);
@@ -128,7 +128,7 @@ export async function syncFiles(folder: string): Promise<void> {
   }
 }
 
-/** Syncs a file, or what a folder names. */
+/** Syncs a file, or the entries of a folder. */
 export async function syncFile(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {

@@ -12,13 +12,13 @@ import type { ColumnsOf } from './columns.ts';
 import { denseLook, searchTable, sparseLook, type FindInTable } from './table-search.ts';
 import type { ZvecTable } from './zvec-table.ts';
 
-/** What a collection is at the moment of a search. */
+/** A collection's state at the time of a search. */
 export interface Searched {
   definition: Collection;
   columnsOf: ColumnsOf;
-  /** The table that has all points. */
+  /** The table with all points. */
   current: ZvecTable;
-  /** The one with the dense vector of this name, where there is one. */
+  /** The table with the dense vector of this name, if there is one. */
   tableOf: (vector: DenseName) => ZvecTable | undefined;
 }
 
@@ -28,7 +28,7 @@ export class CollectionSearches {
   readonly #terms: CollectionTerms;
   readonly #countTerms: () => Promise<void>;
 
-  /** @param countTerms counts what is stored in turn with the collection's writes, where it is not known */
+  /** @param countTerms counts the stored terms, in sequence with the collection's writes, if they are unknown */
   constructor(now: () => Searched, terms: CollectionTerms, countTerms: () => Promise<void>) {
     this.#now = now;
     this.#terms = terms;
@@ -52,7 +52,7 @@ export class CollectionSearches {
     }
   }
 
-  /** What a search multiplies each term's weight by, or 1 where the scheme has no idf; 0 where no point has the term. */
+  /** The factor of each term's weight in a search, or 1 if the scheme has no idf; 0 if no point has the term. */
   async termFactors(scheme: SparseScheme, terms: Uint32Array): Promise<Float32Array> {
     checkScheme(this.#now().definition, scheme);
     if (WITH_IDF.has(scheme)) {

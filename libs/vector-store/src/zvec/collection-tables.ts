@@ -5,7 +5,7 @@ import { schemaOf } from './columns.ts';
 import { inTurn, type Zvec } from './native.ts';
 import { ZvecTable } from './zvec-table.ts';
 
-/** A table for each dense vector of the collection, by its name; none stays open where one cannot be made. */
+/** Opens a table for each dense vector of the collection, by name; if one fails, none stays open. */
 export async function tablesOf(
   collection: Collection,
   make: (vector: DenseVector) => Promise<ZvecTable>,
@@ -20,7 +20,7 @@ export async function tablesOf(
   }
 }
 
-/** A new and empty table of one of the collection's dense vectors, in its folder. */
+/** A new, empty table of one of the collection's dense vectors, in its folder. */
 export async function createTable(
   zvec: Zvec,
   collection: Collection,
@@ -28,7 +28,7 @@ export async function createTable(
   folder: string,
 ): Promise<ZvecTable> {
   const itsFolder = tableFolder(folder, vector.name);
-  // What a crash, or a change that failed, may have left.
+  // Removes possible remains of a crash or a failed change.
   await removeFolder(itsFolder);
   const schema = schemaOf(zvec, collection, vector.dims);
   const table = await inTurn(() => ZvecTable.create(zvec, collection.name, schema, itsFolder));
@@ -36,7 +36,7 @@ export async function createTable(
   return table;
 }
 
-/** Rows that other tables have, and the one of this vector has not. */
+/** The rows of other tables that are missing in this vector's table. */
 export async function countLacking(
   tables: ReadonlyMap<DenseName, ZvecTable>,
   vector: DenseName,

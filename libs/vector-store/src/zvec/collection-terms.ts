@@ -7,11 +7,12 @@ import { TermFrequencies } from './term-frequencies.ts';
 import type { ZvecTable } from './zvec-table.ts';
 
 /**
- * The document frequencies of a collection's schemes: not known after opening, until a search first needs them and they
- * are counted from what is stored; kept in step with each write from then on. A new collection's are known from the start.
- * When a write fails, or the searched table becomes another one, they are forgotten, and counted again when needed.
+ * The document frequencies of a collection's schemes. After opening they are unknown until a search first needs them
+ * and they are counted from the stored rows; from then on, each write updates them. Those of a new collection are known
+ * from the start. If a write fails, or searches switch to another table, they are dropped, and counted again when
+ * needed.
  *
- * ZvecCollection calls all but `idf` in its writes only, one after another.
+ * ZvecCollection calls all except `idf` only within its writes, sequentially.
  */
 export class CollectionTerms {
   readonly #schemes: readonly SparseScheme[];
@@ -26,7 +27,7 @@ export class CollectionTerms {
     return this.#frequencies !== undefined;
   }
 
-  /** The columns that rows have to come with to be counted; none while nothing is counted. */
+  /** The columns of rows that are needed for counting; none while nothing is counted. */
   get columns(): string[] {
     return this.isKnown ? this.#schemes.map(termsColumn) : [];
   }
@@ -56,7 +57,7 @@ export class CollectionTerms {
     }
   }
 
-  /** Each term's weight times what a search multiplies it by; terms that no point has may be left out. */
+  /** Each term's weight times its factor in a search; terms without points may be omitted. */
   weighted(scheme: SparseScheme, { indices, values }: SparseVector): SparseVector {
     const factors = Float64Array.from(indices, (term) => this.idf(scheme, term));
     return {
@@ -65,7 +66,7 @@ export class CollectionTerms {
     };
   }
 
-  /** 0 where no point has the term. */
+  /** 0 if no point has the term. */
   idf(scheme: SparseScheme, term: number): number {
     return this.#frequencies?.get(scheme)?.idf(term) ?? 0;
   }

@@ -18,17 +18,17 @@ import type { Zvec } from './native.ts';
 import { sparseRow, termsText } from './sparse-columns.ts';
 
 /**
- * How a point lies in zvec. Its payload is one JSON text; what is looked up or filtered by stands beside it in
- * columns of its own. Texts to filter by are stored as digests: they are compared for equality only, and a
- * digest needs no escaping in a filter expression (zvec's has no way to write every text).
+ * How a point is stored in zvec. Its payload is one JSON text; data for look-ups and filters is in separate columns.
+ * Texts to filter by are stored as digests: they are only compared for equality, and a digest needs no escaping in a
+ * filter expression (zvec's language cannot express every text).
  *
- * A table has one dense vector, because zvec adds none to a table that is there: see ZvecTable. Sparse ones are named by
- * their schemes, and those that need document frequencies have their terms in a column, too, which is read ten times as
- * fast as the vectors.
+ * A table has one dense vector, because zvec cannot add one to an existing table: see ZvecTable. Sparse vectors are
+ * named by their schemes; those that need document frequencies also have their terms in a column, which is read ten
+ * times as fast as the vectors.
  *
- * Only DOCUMENT and TENANT have an index, and an expression may join them to the rest by "and" only: zvec 0.7.0 crashes
- * the process on an "or" between columns with and without an index. The others are scanned, as the vectors are; an index
- * on each would also make sealing a segment slower by some 10 ms.
+ * Only DOCUMENT and TENANT have an index, and an expression may combine them with the rest only by "and": zvec 0.7.0
+ * crashes the process on an "or" between columns with and without an index. The other columns are scanned, like the
+ * vectors; each further index would slow down sealing a segment by about 10 ms.
  */
 export const VECTOR = 'dense';
 export const PAYLOAD = 'payload';
@@ -39,30 +39,30 @@ export const CHUNK_COUNT = 'chunk_count';
 export const FINGERPRINT = 'fingerprint';
 export const JOB_ID = 'job_id';
 export const SEQUENCE = 'sequence';
-/** Of chunk 0: the sequence of a submission that found the document unchanged. */
+/** For chunk 0: the sequence of a submission that found the document unchanged. */
 export const CONFIRMED = 'confirmed';
 
 /**
- * The columns of something to filter by: its values as a list, and of what has an order the least and the
- * greatest, because zvec compares no lists. `several` is 1 where there is
- * more than one value (no boolean: zvec joins comparisons of one to what it then refuses). Of a text, the values are its
- * words. A place has no list, but two of the other columns each for its latitudes and its longitudes.
+ * The columns of a filter target: its values as a list, and for ordered types the smallest and the largest value,
+ * because zvec cannot compare lists. `several` is 1 if there is more than one value (not a boolean, because zvec merges
+ * comparisons of booleans into an expression that it then refuses). The values of a text are its words. A place has no
+ * list, but the other two columns for both latitude and longitude.
  *
- * zvec adds no lists to a table that is there. So the values of a field that was added later stand among those of the
- * document's id, as digests with the field's name in them; and one more that says that there is a value.
+ * zvec cannot add lists to an existing table. So the values of a field that was added later are in the list of the
+ * document's id, as digests that include the field's name, with one more digest that states that there is a value.
  */
 export interface FilterColumns {
   values: string;
   least: string;
   greatest: string;
   several: string;
-  /** A value as the list holds it. */
+  /** A value as stored in the list. */
   hold: (value: Scalar) => Scalar;
-  /** What stands in the list where there is a value; undefined where the list is null where there is none. */
+  /** The list entry that marks a value; undefined if the list is null without a value. */
   isThere: string | undefined;
 }
 
-/** Finds the columns of a target; fields have numbers here, so that no name clashes with a word of zvec's. */
+/** Finds the columns of a target; fields are numbered here, so that no name clashes with a keyword of zvec. */
 export type ColumnsOf = (target: Target) => FilterColumns;
 
 export function columnsOf(collection: Collection): ColumnsOf {
@@ -78,14 +78,14 @@ export function columnsOf(collection: Collection): ColumnsOf {
     }
     return {
       ...named(`a${at}`, ID_VALUES),
-      // No id has a NUL.
+      // Ids never contain a NUL.
       hold: (value) => digest(`\0${field}\0${JSON.stringify(value)}`),
       isThere: digest(`\0${field}`),
     };
   };
 }
 
-/** The values of the document's id, which is one. */
+/** The list of the document's id, with one value. */
 const ID_VALUES = 'document_id';
 
 function named(name: string, values: string): FilterColumns {
@@ -99,7 +99,7 @@ function named(name: string, values: string): FilterColumns {
   };
 }
 
-/** The digest that stands for a text: 132 bits of its SHA-256, of letters, digits, "-" and "_". */
+/** The digest of a text: 132 bits of its SHA-256, as letters, digits, "-" and "_". */
 export function digest(text: string): string {
   return hash('sha256', text, 'base64url').slice(0, 22);
 }
@@ -108,30 +108,30 @@ export function documentDigest(key: DocumentKey): string {
   return digest(keyText(key));
 }
 
-/** A value as a column of its own holds it. */
+/** A value as stored in its own column. */
 function columnValue(value: Scalar): Scalar {
   return typeof value === 'string' ? digest(value) : value;
 }
 
-/** The column of a scheme's terms, which only those schemes have that need document frequencies. */
+/** The column of a scheme's terms, only for schemes that need document frequencies. */
 export function termsColumn(scheme: SparseScheme): string {
   return `${scheme}_terms`;
 }
 
-/** The schemes of a collection whose document frequencies count. */
+/** The schemes of a collection that need document frequencies. */
 export function countedSchemes(collection: Collection): SparseScheme[] {
   return sparseSchemes(collection).filter((scheme) => WITH_IDF.has(scheme));
 }
 
 /**
- * Whether a first look goes over vectors of a byte a number, and a second one over the whole vectors of what it found.
- * zvec has nothing smaller that finds enough, so `binary` is kept so, too.
+ * Whether a first pass searches vectors with one byte per number, and a second one rescores the candidates with the
+ * full vectors. zvec has nothing smaller with enough recall, so `binary` is stored in the same way.
  */
 export function isQuantised({ profile }: Collection): boolean {
   return profile.storage !== 'float32';
 }
 
-/** @param dims numbers of the table's dense vector */
+/** @param dims the size of the table's dense vector */
 export function schemaOf(zvec: Zvec, collection: Collection, dims: number): ZVecCollectionSchema {
   const { ZVecCollectionSchema, ZVecDataType: Type, ZVecIndexType, ZVecMetricType, ZVecQuantizeType } = zvec;
   const quantised = isQuantised(collection) ? { quantizeType: ZVecQuantizeType.INT8 } : {};
@@ -177,12 +177,12 @@ export function schemaOf(zvec: Zvec, collection: Collection, dims: number): ZVec
   });
 }
 
-/** The columns of the order of sequences; tables of earlier versions get them when they are opened. */
+/** The columns for the order of sequences; tables of earlier versions get them on opening. */
 export function orderFields({ ZVecDataType: Type }: Zvec): ZVecFieldSchema[] {
   return [SEQUENCE, CONFIRMED].map((name) => ({ name, dataType: Type.INT64, nullable: true }));
 }
 
-/** zvec knows no table without a vector. */
+/** zvec requires a vector in every table. */
 export function tombstoneSchema(zvec: Zvec): ZVecCollectionSchema {
   const { ZVecCollectionSchema, ZVecDataType: Type, ZVecIndexType, ZVecMetricType } = zvec;
   const indexParams = { indexType: ZVecIndexType.FLAT, metricType: ZVecMetricType.IP };
@@ -193,14 +193,14 @@ export function tombstoneSchema(zvec: Zvec): ZVecCollectionSchema {
   });
 }
 
-/** Makes the rows of points, with one of their dense vectors and the digests of their documents. */
+/** Creates the rows of points, with one of their dense vectors and the digests of their documents. */
 export function rowOf(
   collection: Collection,
 ): (point: Point, dense: Float32Array, document: string) => ZVecDocInput {
   const filterValues = filterValuesOf(collection);
   const schemes = sparseSchemes(collection);
   const counted = countedSchemes(collection);
-  // One tenant's documents mostly come together.
+  // Documents of one tenant usually come together.
   let tenant: { name: string; digest: string } | undefined;
   return ({ id, sparse, payload, payloadText = JSON.stringify(payload) }, dense, document) => {
     if (tenant?.name !== payload.tenant) tenant = { name: payload.tenant, digest: digest(payload.tenant) };
@@ -222,13 +222,13 @@ export function rowOf(
       }
     }
     const vectors: Record<string, ZVecVector> = { [VECTOR]: dense };
-    // zvec knows no row without a vector, but an empty one.
+    // zvec requires a vector in every row, but accepts an empty one.
     for (const scheme of schemes) vectors[scheme] = sparseRow(sparse?.[scheme]);
     return { id, vectors, fields };
   };
 }
 
-/** Makes what stands in the columns that are filtered by. */
+/** Creates the content of the filter columns. */
 export function filterValuesOf(
   collection: Collection,
 ): (payload: Pick<PointPayload, 'document_id' | 'metadata'>) => Record<string, Scalar | Scalar[]> {
@@ -259,7 +259,7 @@ export function filterValuesOf(
   };
 }
 
-/** The columns of numbers that a field has, which zvec also adds to a table that is there. */
+/** The numeric columns of a field, which zvec can add to an existing table. */
 function numberColumns(zvec: Zvec, type: FilterableType, columns: FilterColumns): ZVecFieldSchema[] {
   const { ZVecDataType: Type } = zvec;
   if (type === 'geo')
@@ -277,7 +277,7 @@ function numberColumns(zvec: Zvec, type: FilterableType, columns: FilterColumns)
   ];
 }
 
-/** What tables need for the fields that were added to a collection. */
+/** The columns that tables need for fields added to a collection. */
 export function addedColumns(zvec: Zvec, collection: Collection): ZVecFieldSchema[] {
   const find = columnsOf(collection);
   return filterTargets(collection)
@@ -285,7 +285,7 @@ export function addedColumns(zvec: Zvec, collection: Collection): ZVecFieldSchem
     .flatMap((target) => numberColumns(zvec, target.type, find(target)));
 }
 
-/** Where the least and the greatest latitude and longitude of a field's places stand. */
+/** The columns of the minimum and maximum latitude and longitude of a field's places. */
 export function placeColumns({ least, greatest }: FilterColumns) {
   return {
     south: `${least}_lat`,
@@ -307,13 +307,13 @@ function placeFields(columns: FilterColumns, places: readonly GeoPoint[]): Recor
   };
 }
 
-/** The words of texts, each once; a text without any still is one. */
+/** The distinct words of texts; a text without words still counts as a value. */
 function wordsOf(texts: readonly Scalar[]): Scalar[] {
   const words = new Set(texts.flatMap((text) => wordsIn(String(text))));
   return words.size === 0 ? [''] : [...words];
 }
 
-/** Those that the tables were made with, in the order of their numbers. */
+/** The fields with which the tables were created, in the order of their numbers. */
 function createdFields(collection: Collection): string[] {
   return Object.keys(profileAsCreated(collection).filterable).toSorted();
 }

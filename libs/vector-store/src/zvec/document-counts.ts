@@ -4,7 +4,7 @@ import type { CountedField, DocumentCount, PointPayload } from '../store.ts';
 import * as column from './columns.ts';
 import type { ZvecTable } from './zvec-table.ts';
 
-/** What each document is counted under: the digest of its tenant, and what stands in the field. */
+/** The key under which a document is counted: its tenant's digest, and the field's value. */
 interface Counted {
   changes: number;
   table: ZvecTable;
@@ -13,8 +13,8 @@ interface Counted {
 }
 
 /**
- * How many documents there are by a field of their payloads: counted in one pass over the rows when it is asked for and
- * anything was written since, and else remembered. Passes for the same field run one at a time.
+ * Counts documents by a field of their payloads, in one pass over the rows on request. The result is cached until the
+ * next write. Passes for the same field run one at a time.
  */
 export class DocumentCounts {
   readonly #counted = new Map<CountedField, Counted>();
@@ -41,7 +41,7 @@ export class DocumentCounts {
   }
 }
 
-/** Points of a table, all or a tenant's. */
+/** The number of points in a table, of all tenants or of one. */
 export async function countPoints(table: ZvecTable, tenant: TenantId | undefined): Promise<number> {
   if (tenant === undefined) return table.count();
   const digest = column.digest(tenant);
@@ -64,7 +64,7 @@ async function count(field: CountedField, table: ZvecTable): Promise<Counted> {
   const isHead = (row: ZVecDoc): boolean => row.fields[column.CHUNK_INDEX] === 0;
   switch (field) {
     case 'tenant': {
-      // A row of each tenant tells its name; payloads of all would take long.
+      // One row per tenant gives its name, because reading all payloads would take long.
       const example = new Map<string, string>();
       await table.forEach([column.TENANT, column.CHUNK_INDEX], (row) => {
         if (!isHead(row)) return;
@@ -75,7 +75,7 @@ async function count(field: CountedField, table: ZvecTable): Promise<Counted> {
       const rows = await table.fetch([...example.values()], [column.PAYLOAD], false);
       for (const [digest, counts] of tenants) {
         const name = rows.get(example.get(digest) ?? '');
-        // The one that was taken was deleted meanwhile: the count is of before that, and not kept.
+        // The chosen row was deleted meanwhile: the count is older than that, and not cached.
         if (name === undefined) return count(field, table);
         tenants.set(digest, new Map([[payloadOf(name).tenant, counts.get(digest) ?? 0]]));
       }

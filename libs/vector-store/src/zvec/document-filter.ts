@@ -6,7 +6,7 @@ export function inDocuments(digests: readonly string[]): string {
   return `${column.DOCUMENT} in (${digests.map((key) => `'${key}'`).join(',')})`;
 }
 
-/** What has to go before these documents can be written (see DocumentWrites), as filters. */
+/** Filters for the rows to delete before these documents are written (see DocumentWrites). */
 export function staleChunks(documents: readonly DocumentPoints[]): string[] {
   const several = documents.filter((document) => document.points.length > 1);
   const byCount = Map.groupBy(documents, (document) => document.points.length);

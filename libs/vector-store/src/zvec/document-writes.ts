@@ -18,19 +18,19 @@ import type { TokenTable } from './token-table.ts';
 import type { Tombstones } from './tombstones.ts';
 import { MOST_ROWS, type ZvecTable } from './zvec-table.ts';
 
-/** Documents a look-up. */
+/** The number of documents per look-up. */
 const DOCUMENTS_AT_ONCE = 500;
 
 /**
- * Whole documents in a collection's tables, in the order of their sequences: one process writes, one write after another,
- * so each first looks what decided the documents, and leaves alone those that a greater sequence did.
+ * Writes whole documents to a collection's tables in the order of their sequences. Only one process writes, one write
+ * at a time, so each write first reads what decided the documents, and skips those decided by a greater sequence.
  *
- * What remains to be thought of is the end of the process in a write. Replacing a document deletes what it will no longer
- * have and its chunk 0, then writes the others, then chunk 0: cut short, it is not found, neither as what it was nor as
- * what it should become; but one of a single chunk, the usual case, is never missing. Its other chunks tell which sequence
- * had begun. Deleting writes the tombstone first.
+ * The remaining problem is a crash during a write. Replacing a document deletes its chunk 0 and the chunks it will no
+ * longer have, then writes the others, and finally chunk 0. If interrupted, neither the old nor the new version is
+ * found; but a document with a single chunk, the usual case, is never missing. Its other chunks show which sequence had
+ * begun. A deletion writes the tombstone first.
  *
- * ZvecCollection calls all but `find` in its writes only.
+ * ZvecCollection calls all except `find` only within its writes.
  */
 export class DocumentWrites {
   readonly #tables: () => Tables;
@@ -59,7 +59,7 @@ export class DocumentWrites {
     return (await this.#found(documents)).map((found) => found?.document);
   }
 
-  /** Gives those that were overtaken. */
+  /** Returns those that were overtaken. */
   async replace(documents: readonly DocumentPoints[]): Promise<DocumentKey[]> {
     const overtaken: DocumentKey[] = [];
     for (const some of groups(documents, DOCUMENTS_AT_ONCE)) {
@@ -85,7 +85,7 @@ export class DocumentWrites {
     return overtaken;
   }
 
-  /** Gives those that were overtaken. */
+  /** Returns those that were overtaken. */
   async delete(documents: readonly DocumentKey[], sequence: number): Promise<DocumentKey[]> {
     const overtaken: DocumentKey[] = [];
     for (const some of groups(documents, DOCUMENTS_AT_ONCE)) {
@@ -99,7 +99,7 @@ export class DocumentWrites {
       await this.#tombstones.put(going, sequence);
       this.#countOut(there, winning);
       const { current, other } = this.#tables();
-      // Of what is cut short, the searched table has the whole.
+      // After an interruption, the searched table is complete.
       for (const table of other === undefined ? [current] : [other, current]) {
         await table.delete(inDocuments(winning.map(digestIn)));
         await table.sync();
@@ -109,7 +109,7 @@ export class DocumentWrites {
     return overtaken;
   }
 
-  /** Gives those that are not these versions any more. */
+  /** Returns those that no longer have these versions. */
   async confirm(versions: readonly DocumentVersion[], sequence: number): Promise<DocumentKey[]> {
     const found = await this.#found(versions);
     const lost: DocumentKey[] = [];
@@ -137,7 +137,10 @@ export class DocumentWrites {
     return lost;
   }
 
-  /** Those of these documents that are not stored just so: what an earlier attempt stored may only have been confirmed. */
+  /**
+   * Those of these documents that are not already stored in this version; one stored by an earlier attempt may only
+   * have been confirmed.
+   */
   async #others(documents: readonly DocumentPoints[]): Promise<DocumentKey[]> {
     if (documents.length === 0) return [];
     const found = await this.#found(documents);
@@ -169,7 +172,7 @@ export class DocumentWrites {
     for (const wanted of groups(digests, DOCUMENTS_AT_ONCE)) {
       const rows = await this.#tables().current.query({
         filter: `${inDocuments(wanted)} and ${column.CHUNK_INDEX} = 0`,
-        // One more than there can be: zvec complains on the console when it stops at the last one.
+        // One more than possible, because zvec prints a warning when it reaches the limit.
         topk: wanted.length + 1,
         outputFields: [column.DOCUMENT, column.FINGERPRINT, column.CHUNK_COUNT, column.JOB_ID, ...ORDER],
       });
@@ -189,7 +192,7 @@ export class DocumentWrites {
     return heads;
   }
 
-  /** What there is of documents, and what decided them. */
+  /** The stored rows of documents, and the sequences that decided them. */
   async #rowsOf(documents: readonly Digested<DocumentKey>[]): Promise<There> {
     const digests = documents.map(digestIn);
     const { current } = this.#tables();
@@ -206,7 +209,7 @@ export class DocumentWrites {
     return { rows, decided };
   }
 
-  /** The rows of documents; undefined where they are too many to say. */
+  /** The rows of documents; undefined if there are too many to list. */
   async #rowsIn(
     table: ZvecTable,
     digests: readonly string[],
@@ -218,7 +221,7 @@ export class DocumentWrites {
     return rows.length === MOST_ROWS ? undefined : rows;
   }
 
-  /** The rows of these documents are about to go. */
+  /** Called before the rows of these documents are removed. */
   #countOut({ rows }: There, documents: readonly Digested<DocumentKey>[]): void {
     if (rows === undefined) return this.#terms.forget();
     if (rows.length === 0) return;
@@ -226,7 +229,7 @@ export class DocumentWrites {
     this.#terms.remove(rows.filter(({ fields }) => going.has(fields[column.DOCUMENT] as string)));
   }
 
-  /** @param terms where the table's terms are counted */
+  /** @param terms the counter of the table's terms */
   async #replaceIn(
     table: ZvecTable,
     documents: readonly Digested<DocumentPoints>[],
@@ -235,7 +238,7 @@ export class DocumentWrites {
     terms?: CollectionTerms,
   ): Promise<void> {
     const replaced = documents.filter(({ digest }) => known?.has(digest) ?? true);
-    // Most documents of most jobs are new.
+    // In most jobs, most documents are new.
     if (replaced.length > 0)
       for (const filter of staleChunks(replaced.map(({ document }) => document))) await table.delete(filter);
     const lacking: PointId[] = [];
@@ -263,22 +266,22 @@ interface Found {
   head?: PointId;
 }
 
-/** A document with its digest, which each step of a write asks for. */
+/** A document with its digest, which each step of a write needs. */
 interface Digested<D extends DocumentKey> {
   document: D;
   digest: string;
 }
 
-/** A point that is about to be written to a table, with the table's vector of it. */
+/** A point to be written to a table, with its vector for that table. */
 interface Row {
   point: Point;
   dense: Float32Array;
-  /** Its document's. */
+  /** Its document's digest. */
   digest: string;
 }
 
 interface There {
-  /** Undefined where they are too many to say. */
+  /** Undefined if there are too many to list. */
   rows: ZVecDoc[] | undefined;
   /** By the documents' digests. */
   decided: ReadonlyMap<string, number>;

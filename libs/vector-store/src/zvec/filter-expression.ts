@@ -4,20 +4,20 @@ import { boxAround } from '../geo.ts';
 import { CHUNK_INDEX, placeColumns, type ColumnsOf, type FilterColumns } from './columns.ts';
 
 /**
- * A condition in zvec's filter language, which has no `not`, no literal for every text, and no order on lists.
- * So a negation is pushed down to the comparisons, texts are digests, and a range with two bounds compares
- * the least and the greatest value: of a record with several values that holds for more records than it
- * should. `exact` is false then: whoever searches checks what it found, with `satisfies`. So it is with what a keyword begins
- * with, of which a digest tells nothing, and with places, which are compared by the box around them.
+ * A condition in zvec's filter language, which has no `not`, no literal for every text, and no order on lists. So
+ * negations are pushed down to the comparisons, texts are digests, and a range with two bounds compares the smallest
+ * and the largest value, which matches too many records if they have several values. `exact` is then false, and the
+ * caller must check the results with `satisfies`. The same applies to prefixes of keywords, which digests cannot
+ * express, and to places, which are compared by their bounding boxes.
  */
 export interface FilterExpression {
   text: string;
   exact: boolean;
 }
 
-/** What every row satisfies. */
+/** An expression that every row satisfies. */
 const ANY: FilterExpression = { text: `(${CHUNK_INDEX} >= 0)`, exact: false };
-/** zvec refuses longer lists. */
+/** The maximum length of a list in zvec. */
 const LONGEST_LIST = 32;
 
 export function filterExpression(condition: Condition, find: ColumnsOf, negated = false): FilterExpression {
@@ -80,7 +80,7 @@ function existence({ type }: Target, columns: FilterColumns, negated: boolean): 
   return `${values} ${negated ? 'not ' : ''}contain_any (${literal(isThere)})`;
 }
 
-/** Any value is at least x exactly when the greatest one is; any is at most x exactly when the least one is. */
+/** Some value is at least x exactly if the greatest one is, and at most x exactly if the smallest one is. */
 function comparisons({ gte, gt, lte, lt }: Range, least: string, greatest: string) {
   const compare = (column: string, holds: string, fails: string, bound: number | undefined) =>
     bound === undefined
@@ -105,7 +105,7 @@ function exact(text: string): FilterExpression {
   return { text: `(${text})`, exact: true };
 }
 
-/** A literal: a number, `true`, `false`, or a digest between quotes, which has nothing to escape. */
+/** A literal: a number, `true`, `false`, or a quoted digest, which needs no escaping. */
 function literal(held: Scalar): string {
   return typeof held === 'string' ? `'${held}'` : String(held);
 }

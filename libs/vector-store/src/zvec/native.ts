@@ -5,8 +5,8 @@ import type { ZVecError, ZVecStatus } from '@zvec/zvec';
 export type Zvec = typeof zvecModule;
 
 /**
- * The native library. It is loaded by the process that owns the store and by no other: it costs memory, and
- * throws on a platform that it is not built for, where Qdrant may still be used.
+ * The native library. Only the process that owns the store loads it, because it takes memory, and throws on unsupported
+ * platforms, where Qdrant may still be used.
  */
 export async function loadZvec(): Promise<Zvec> {
   try {
@@ -27,15 +27,15 @@ let initialized = false;
 function initialize(zvec: Zvec): void {
   if (initialized) return;
   initialized = true;
-  // What goes wrong is thrown, too; in its log zvec counts filters on columns of lists as errors.
+  // Errors are also thrown; zvec's log additionally reports filters on list columns as errors.
   zvec.ZVecInitialize({ logLevel: zvec.ZVecLogLevel.FATAL });
 }
 
 let lastTurn: Promise<unknown> = Promise.resolve();
 
 /**
- * Runs native work while no other native work runs in this process, in the order asked. zvec 0.7.0 runs all queries on
- * one pool of as many threads as there are cores, and queries that run at once may wait for one another there for ever.
+ * Runs native work exclusively in this process, in order of the calls. zvec 0.7.0 runs all queries on one thread pool
+ * with one thread per core, in which concurrent queries may deadlock.
  */
 export function inTurn<T>(action: () => T | Promise<T>): Promise<T> {
   const turn = lastTurn.then(action);
@@ -43,7 +43,7 @@ export function inTurn<T>(action: () => T | Promise<T>): Promise<T> {
   return turn;
 }
 
-/** What zvec threw, as an error of the catalogue that says where. */
+/** Converts zvec's exception to an error of the catalogue that says where it occurred. */
 export function fromZvec(thrown: unknown, where: string): EmbedmillError {
   const error = asEmbedmillError(thrown);
   if (error === thrown) return error;
@@ -51,7 +51,7 @@ export function fromZvec(thrown: unknown, where: string): EmbedmillError {
   return new EmbedmillError(errorCode(code), `${where}: ${error.message}`, { cause: thrown });
 }
 
-/** @throws EmbedmillError when one of the statuses is not ok. */
+/** @throws EmbedmillError if one of the statuses is not ok. */
 export function assertOk(statuses: ZVecStatus | ZVecStatus[], where: string): void {
   for (const status of Array.isArray(statuses) ? statuses : [statuses]) {
     if (status.ok) continue;
@@ -59,7 +59,7 @@ export function assertOk(statuses: ZVecStatus | ZVecStatus[], where: string): vo
   }
 }
 
-/** Bad arguments stay bad; everything else (a full disk, a lock, memory) may be mended. */
+/** Invalid arguments are permanent; everything else (a full disk, a lock, memory) may be temporary. */
 function errorCode(code: string | undefined): ErrorCode {
   return code === 'ZVEC_INVALID_ARGUMENT' || code === 'ZVEC_NOT_SUPPORTED'
     ? 'store_rejected'

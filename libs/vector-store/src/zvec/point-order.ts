@@ -1,6 +1,6 @@
 import type { PointId } from '@embedmill/jobs';
 
-/** The ids of a collection's points, in order, as they were when a scan began; its pages are cut from it. */
+/** The ordered ids of a collection's points at the start of a scan, from which its pages are taken. */
 export class PointOrder {
   readonly #ids: readonly PointId[];
 
@@ -8,7 +8,7 @@ export class PointOrder {
     this.#ids = ids.sort();
   }
 
-  /** Up to so many ids after this one; from the first where none is given. */
+  /** Up to this many ids after the given one, or from the first. */
   after(id: PointId | undefined, count: number): readonly PointId[] {
     const from = id === undefined ? 0 : this.#placeAfter(id);
     return this.#ids.slice(from, from + count);

@@ -15,16 +15,16 @@ import { sparseVectorOf } from './sparse-columns.ts';
 import { payloadIn } from './table-search.ts';
 import { MOST_ROWS, type ZvecTable } from './zvec-table.ts';
 
-/** Documents whose points are read at once. */
+/** The number of documents whose points are read at once. */
 const DOCUMENTS_AT_ONCE = 50;
 
-/** The tables of a collection: of the vector that searches use, and of the other one, where there is one. */
+/** A collection's tables: of the vector that searches use, and of the other one, if there is one. */
 export interface Tables {
   current: ZvecTable;
   other: ZvecTable | undefined;
 }
 
-/** The points of these ids that are there, in the order asked. */
+/** The existing points with these ids, in the requested order. */
 export async function readPoints(
   { current, other }: Tables,
   ids: readonly PointId[],
@@ -37,7 +37,7 @@ export async function readPoints(
   });
 }
 
-/** The points of these documents, in the order asked and by chunk index. */
+/** The points of these documents, in the requested order and by chunk index. */
 export async function readDocuments(tables: Tables, documents: DocumentKey[]): Promise<StoredPoint[]> {
   const digests = documents.map(column.documentDigest);
   const points: StoredPoint[] = [];
@@ -59,7 +59,7 @@ export async function readPayloads(
   return new Map([...rows].map(([id, row]) => [id as PointId, payloadIn(row)]));
 }
 
-/** The vectors of these points, by id; of one tenant's alone, where it is given. */
+/** The vectors of these points, by id; if a tenant is given, only of its points. */
 export async function readVectors(
   table: ZvecTable,
   ids: readonly PointId[],

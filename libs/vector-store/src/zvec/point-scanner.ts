@@ -5,19 +5,19 @@ import { PointOrder } from './point-order.ts';
 import { readPayloads, readPoints, type Tables } from './point-reader.ts';
 import type { ZvecTable } from './zvec-table.ts';
 
-/** Points that are read with their vectors at once. */
+/** The number of points read with their vectors at once. */
 const POINTS_AT_ONCE = 256;
 
 /**
- * Scans of a collection. zvec gives rows in no order, so the order of the ids is taken when a scan begins, and kept until
- * one has come to its end. It serves scans that began earlier as well: it has every point that was there all the time.
+ * Scans of a collection. zvec returns rows in no order, so the ids are sorted when a scan begins, and kept until a scan
+ * ends. This order also serves scans that began earlier, because it has every point that existed throughout.
  *
- * ZvecCollection has the order taken in a write, and then reads pages.
+ * ZvecCollection takes the order within a write, and then reads pages.
  */
 export class PointScanner {
   #order: PointOrder | undefined;
 
-  /** The order that a page is cut from; undefined where it has to be taken first. */
+  /** The order for a page; undefined if it must be taken first. */
   orderFor({ after }: PointScan): PointOrder | undefined {
     return after === undefined ? undefined : this.#order;
   }
@@ -56,7 +56,7 @@ export class PointScanner {
     });
   }
 
-  /** So many of what is read by the ids of an order, which ends with them. */
+  /** Reads this many items by the ids of an order, and drops the order at its end. */
   async #page<T>(
     order: PointOrder,
     { limit, after }: Pick<PointScan, 'limit' | 'after'>,
@@ -78,7 +78,7 @@ export class PointScanner {
   }
 }
 
-/** Those of the ids whose points are selected. */
+/** The ids whose points are selected. */
 async function selected(
   table: ZvecTable,
   ids: readonly PointId[],

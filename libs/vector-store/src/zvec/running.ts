@@ -1,4 +1,4 @@
-/** What of an object's work is under way, so that closing it can wait for the end of all. */
+/** Tracks an object's running work, so that closing it can wait for its end. */
 export class Running {
   readonly #running = new Set<Promise<unknown>>();
 
@@ -12,7 +12,7 @@ export class Running {
     return promise;
   }
 
-  /** Resolves when nothing runs any more, also of what began meanwhile. */
+  /** Resolves once nothing runs any more, including work that began meanwhile. */
   async ended(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
   }

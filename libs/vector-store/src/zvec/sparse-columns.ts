@@ -1,7 +1,7 @@
 import type { SparseVector } from '@embedmill/jobs';
 import type { ZVecVector } from '@zvec/zvec';
 
-/** Sparse vectors as zvec takes and gives them: an object of weights by term. */
+/** Sparse vectors in zvec's format: an object of weights by term. */
 export function sparseRow(vector: SparseVector | undefined): Record<number, number> {
   const row: Record<number, number> = {};
   if (vector === undefined) return row;
@@ -12,7 +12,7 @@ export function sparseRow(vector: SparseVector | undefined): Record<number, numb
 
 /** Undefined for an empty one. */
 export function sparseVectorOf(row: ZVecVector | undefined): SparseVector | undefined {
-  // Keys that are integers come in ascending order.
+  // Integer keys are in ascending order.
   const entries = Object.entries(row ?? {});
   if (entries.length === 0) return undefined;
   return {
@@ -21,16 +21,16 @@ export function sparseVectorOf(row: ZVecVector | undefined): SparseVector | unde
   };
 }
 
-/** Ids of terms as a text: their bytes in base64. */
+/** Term ids as a text: their bytes in base64. */
 export function termsText(terms: Uint32Array): string {
   return Buffer.from(terms.buffer, terms.byteOffset, terms.byteLength).toString('base64');
 }
 
-/** The ids that a text of termsText holds; none where there is no text. */
+/** The ids in a text of termsText; none if there is no text. */
 export function termsOf(text: unknown): Uint32Array {
   const bytes = Buffer.from(typeof text === 'string' ? text : '', 'base64');
   const terms = new Uint32Array(bytes.length / Uint32Array.BYTES_PER_ELEMENT);
-  // Copied: the bytes may lie where no number may begin.
+  // Copied, because the bytes may not be aligned.
   new Uint8Array(terms.buffer).set(bytes);
   return terms;
 }

@@ -10,17 +10,17 @@ import { filterExpression } from './filter-expression.ts';
 import { sparseRow } from './sparse-columns.ts';
 import { MOST_ROWS, type ZvecTable } from './zvec-table.ts';
 
-/** What a search asks of a table: the rows nearest to a vector, and how each scores. */
+/** A search in a table: the rows nearest to a vector, and the score of each. */
 export interface Look {
-  /** Undefined: there is nothing to look for. */
+  /** Undefined: there is nothing to search for. */
   query: ZVecQuery | undefined;
   /** Undefined: not found. zvec's score is the cosine distance, or the inner product of sparse vectors. */
   score(row: { score: number; vectors: Record<string, unknown> }): number | undefined;
-  /** How many times as many rows to look at first: `score` may order them anew. */
+  /** The oversampling of the first pass, because `score` may reorder the rows. */
   oversampling: number;
 }
 
-/** By a dense vector: where the store keeps short ones for the first look, scores come from the whole ones. */
+/** By a dense vector; if the first pass uses compact vectors, scores come from the full ones. */
 export function denseLook(collection: Collection, values: Float32Array): Look {
   const query = { fieldName: column.VECTOR, vector: values };
   if (!column.isQuantised(collection)) {
@@ -42,7 +42,7 @@ export function sparseLook(scheme: string, vector: SparseVector): Look {
   };
 }
 
-/** What finds rows of a table by what is looked for. */
+/** The search function of a table. */
 export type FindInTable<T> = (
   table: ZvecTable,
   collection: Collection,
@@ -51,14 +51,17 @@ export type FindInTable<T> = (
   selection: PointSelection & { limit: number; offset: number },
 ) => Promise<T[]>;
 
-/** Rows of a look that come with their payloads at once; more are read when it is known which are wanted. */
+/**
+ * The maximum number of rows read together with their payloads; for more, payloads are read once it is known which rows
+ * are needed.
+ */
 const READ_AT_ONCE = 256;
 
-/** A row that was found, with its point's payload where that was read. */
+/** A found row, with its point's payload if it was read. */
 type FoundRow = RankedPoint & { payload: PointPayload | undefined };
 
 /**
- * The selected points nearest to what is looked for, best first, those of equal scores by id.
+ * The selected points nearest to the query, best first, ties by id.
  *
  * @throws EmbedmillError `invalid_filter`, `store_unavailable`.
  */
@@ -73,13 +76,13 @@ export const searchTable: FindInTable<ScoredPoint> = async (
   return withPayloads(table, await findRows(table, collection, columnsOf, look, { ...selection, mostRead }));
 };
 
-/** As `searchTable`, without payloads: however deep it looks, ids and scores are all that is held. */
+/** Like `searchTable`, without payloads: however many rows it reads, only ids and scores are in memory. */
 export const rankTable: FindInTable<RankedPoint> = async (table, collection, columnsOf, look, selection) => {
   const found = await findRows(table, collection, columnsOf, look, { ...selection, mostRead: 0 });
   return found.map(({ id, score }) => ({ id, score }));
 };
 
-/** @param mostRead a look that is no deeper reads payloads with the rows */
+/** @param mostRead up to this many rows are read together with their payloads */
 async function findRows(
   table: ZvecTable,
   collection: Collection,
@@ -116,7 +119,7 @@ async function findRows(
   return found.slice(offset);
 }
 
-/** Those whose payloads satisfy what the filter could not say, of which so many are read at a time. */
+/** The rows whose payloads satisfy what the filter could not express; reads this many at a time. */
 async function satisfying(
   table: ZvecTable,
   rows: readonly FoundRow[],
@@ -145,7 +148,7 @@ async function nearest(table: ZvecTable, look: Look, query: ZVecQuery): Promise<
   });
 }
 
-/** Without those that were deleted meanwhile. */
+/** Removes rows that were deleted meanwhile. */
 async function withPayloads(table: ZvecTable, found: readonly FoundRow[]): Promise<ScoredPoint[]> {
   const ids = found.flatMap(({ id, payload }) => (payload === undefined ? id : []));
   const rows = ids.length === 0 ? undefined : await table.fetch(ids, [column.PAYLOAD], false);

@@ -1,36 +1,36 @@
 import { inverseFrequency } from '../inverse-frequency.ts';
 
 /**
- * How many points have each term, of one scheme of one collection: an open-addressed table of the terms' ids and their
- * counts, 16 to 32 bytes a term (in a Map it would be some 60). Counts that have come down to 0 keep their place.
+ * The document frequency of each term, for one scheme of one collection: an open-addressing hash table of term ids and
+ * counts, with 16 to 32 bytes per term (a Map would take about 60). Counts that drop to 0 keep their slot.
  *
- * ZvecCollection keeps it in step with every write.
+ * ZvecCollection updates it with every write.
  */
 export class TermFrequencies {
-  /** Points that have any term. */
+  /** The number of points with any term. */
   points = 0;
-  /** Ids, plus one: 0 is a free place. An id of 2^32 - 1 does not fit and is counted apart. */
+  /** Ids plus one; 0 is a free slot. The id 2^32 - 1 does not fit and is counted separately. */
   #terms = new Uint32Array(1024);
   #counts = new Uint32Array(1024);
   #used = 0;
   #last = 0;
 
-  /** Counts a point in, by its distinct terms. */
+  /** Adds a point by its distinct terms. */
   add(terms: Uint32Array): void {
     this.#change(terms, 1);
   }
 
-  /** Counts a point out that was counted in. */
+  /** Removes a point that was added. */
   remove(terms: Uint32Array): void {
     this.#change(terms, -1);
   }
 
-  /** How many points have the term. */
+  /** The number of points with the term. */
   count(term: number): number {
     return term === LARGEST ? this.#last : (this.#counts[this.#placeOf(term)] ?? 0);
   }
 
-  /** The term's inverse document frequency; 0 where no point has it. */
+  /** The term's inverse document frequency; 0 if no point has it. */
   idf(term: number): number {
     const count = this.count(term);
     return count === 0 ? 0 : inverseFrequency(this.points, count);
@@ -57,10 +57,10 @@ export class TermFrequencies {
     }
   }
 
-  /** Where the term is, or would be. */
+  /** The term's slot, or the free one for it. */
   #placeOf(term: number): number {
     const mask = this.#terms.length - 1;
-    // Fibonacci hashing: the ids of some vocabularies follow one another.
+    // Fibonacci hashing, because the ids of some vocabularies are consecutive.
     const hashed = Math.imul(term, 0x9e3779b1);
     let place = (hashed ^ (hashed >>> 15)) & mask;
     for (;;) {

@@ -15,22 +15,22 @@ import type { DocumentKey, DocumentPoints, StoredPoint } from '../store.ts';
 import { TOKENS, syncFile } from './collection-folder.ts';
 import { documentDigest } from './columns.ts';
 
-/** Bytes that are written in one transaction, in which the event loop stands still for some hundredths of a second. */
+/** The bytes written in one transaction, which blocks the event loop for a few hundredths of a second. */
 const BYTES_AT_ONCE = 4 * 1024 * 1024;
-/** Rows that are read, and compared, at once: some milliseconds. */
+/** The number of rows read and compared at once, which takes some milliseconds. */
 const ROWS_AT_ONCE = 32;
-/** The greatest that SQLite has: of a chunk's vectors, mostly all are on one page. */
+/** SQLite's maximum, so that a chunk's vectors are usually on one page. */
 const PAGE_BYTES = 65_536;
 const MAPPED_BYTES = 2 ** 40;
 
 /**
- * What reranking reads of a collection's points, their token vectors and once more the dense one, in a file of SQLite beside
- * zvec's tables: zvec reads a long column of a row that is not sealed yet only with those of all others, which takes seconds,
- * and a dense vector only with all sparse ones.
+ * The data of points for reranking, their token vectors and a copy of the dense one, in an SQLite file next to zvec's
+ * tables. zvec reads a long column of an unsealed row only together with those of all other rows, which takes seconds,
+ * and a dense vector only together with all sparse ones.
  *
- * Rows are written before the points that they are of, and deleted after them, each in the same write of ZvecCollection. A
- * process that ends in between leaves rows that are of no point, or of its next version, and which whoever writes the document
- * next replaces; so each has the hash of what it was computed from, by which a point knows its own.
+ * Rows are written before their points, and deleted after them, within the same write of ZvecCollection. A crash in
+ * between leaves rows without a point, or for its next version, which the document's next write replaces. So each row
+ * has the hash of its input, by which a point identifies its own rows.
  */
 export class TokenTable {
   readonly #database: DatabaseSync;
@@ -40,7 +40,10 @@ export class TokenTable {
   readonly #find: StatementSync;
   readonly #findDense: StatementSync;
 
-  /** The collection's, made where it is not there; undefined where it keeps none. Errors: `store_unavailable`. */
+  /**
+   * Opens the collection's table, and creates it if it is missing; undefined if the collection has no token vectors.
+   * Errors: `store_unavailable`.
+   */
   static async open(collection: Collection, folder: string): Promise<TokenTable | undefined> {
     if (collection.profile.lateInteraction === undefined) return undefined;
     const path = join(folder, TOKENS);
@@ -72,7 +75,7 @@ export class TokenTable {
     this.#findDense = database.prepare('SELECT tenant, dense FROM tokens WHERE point = ?');
   }
 
-  /** Afterwards exactly these points are there of these documents. */
+  /** Afterwards these documents have exactly these points. */
   async replace(documents: readonly DocumentPoints[]): Promise<void> {
     const bytesOf = ({ points }: DocumentPoints): number =>
       points.reduce((sum, { dense, tokens }) => sum + dense.byteLength + (tokens?.length ?? 0), 0);
@@ -98,7 +101,7 @@ export class TokenTable {
     });
   }
 
-  /** The points with those of their token vectors that were computed from what they are of. */
+  /** Adds the token vectors that were computed from the points' current inputs. */
   async addTo(points: readonly StoredPoint[]): Promise<StoredPoint[]> {
     const whole: StoredPoint[] = [];
     for (const some of groups(points, ROWS_AT_ONCE)) {
@@ -112,7 +115,7 @@ export class TokenTable {
     return whole;
   }
 
-  /** Of those of these points that have any, for each of the query's token vectors the greatest cosine. */
+  /** For those of these points with token vectors: for each of the query's token vectors, the greatest cosine. */
   async maxSimilarities(
     points: readonly PointId[],
     query: TokenVectors,
@@ -134,7 +137,7 @@ export class TokenTable {
     return found;
   }
 
-  /** The dense vectors of those of these points that are there. */
+  /** The dense vectors of those of these points that exist. */
   async dense(points: readonly PointId[], tenant: TenantId | undefined): Promise<Map<PointId, Float32Array>> {
     const found = new Map<PointId, Float32Array>();
     for (const id of points) {
@@ -157,7 +160,7 @@ export class TokenTable {
     return { ...row, vectors: new Int8Array(buffer, byteOffset, byteLength) };
   }
 
-  /** All of it, or nothing. Errors: `store_unavailable`, as where the disk is full. */
+  /** Runs a transaction. Errors: `store_unavailable`, for example if the disk is full. */
   #write(action: () => void): void {
     try {
       this.#database.exec('BEGIN IMMEDIATE');

@@ -8,8 +8,9 @@ import type { DocumentKey } from '../store.ts';
 import { ZvecTable } from './zvec-table.ts';
 
 /**
- * What is left of a collection's deleted documents: the sequence of each one's deletion, in a table of its own, for every
- * row of the others is a point. There is none before the first deletion. ZvecCollection changes it in its writes only.
+ * The tombstones of a collection's deleted documents, with the sequence of each deletion. They are in a separate table,
+ * because every row of the other tables is a point. The table is created with the first deletion. ZvecCollection
+ * changes it only within its writes.
  */
 export class Tombstones {
   readonly #zvec: Zvec;
@@ -28,14 +29,14 @@ export class Tombstones {
     return new Tombstones(zvec, name, join(folder, TOMBSTONES), undefined);
   }
 
-  /** Those that there are in a collection's folder. */
+  /** Opens the tombstones in a collection's folder. */
   static async open(zvec: Zvec, { name }: Collection, folder: string): Promise<Tombstones> {
     const own = join(folder, TOMBSTONES);
     if (!existsSync(own)) return new Tombstones(zvec, name, own, undefined);
     return new Tombstones(zvec, name, own, await inTurn(() => ZvecTable.open(zvec, name, own)));
   }
 
-  /** The sequences of those documents that were deleted, by the documents' digests. */
+  /** The sequences of the deleted ones of these documents, by the documents' digests. */
   async find(digests: readonly string[]): Promise<Map<string, number>> {
     if (this.#table === undefined || digests.length === 0) return new Map();
     const rows = await this.#table.fetch(digests, [SEQUENCE], false);
@@ -52,7 +53,7 @@ export class Tombstones {
     await this.#table.sync();
   }
 
-  /** Removes those of smaller sequences, and says how many there were. */
+  /** Removes those with smaller sequences, and returns their number. */
   async purge(below: number): Promise<number> {
     if (this.#table === undefined) return 0;
     const before = this.#table.count();

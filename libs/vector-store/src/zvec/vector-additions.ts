@@ -5,12 +5,12 @@ import * as column from './columns.ts';
 import { payloadIn } from './table-search.ts';
 import type { ZvecTable } from './zvec-table.ts';
 
-/** Points that get a second vector at once. */
+/** The number of points that get a second vector at once. */
 const POINTS_AT_ONCE = 256;
 
 /**
- * Gives points a second vector: a whole row each in its table, made of that in the searched one, which notes what the vector was
- * computed from. Left out are points that have one, are not there, or were replaced.
+ * Adds second vectors to points: each gets a complete row in the vector's table, copied from the searched table, which
+ * records the hash of the vector's input. Skips points that already have one, do not exist, or were replaced.
  */
 export async function addVectorsTo(
   other: ZvecTable,

@@ -1,4 +1,4 @@
-/** A process for tests that writes until it is killed, and reports each call that the store acknowledged. */
+/** A process for tests that writes until it is killed, and reports each acknowledged call. */
 import { profileSchema, type CollectionName } from '@embedmill/jobs';
 import { documentOf, sparse, unit } from '../conformance-documents.ts';
 import { openZvecStore } from './zvec-store.ts';
@@ -19,7 +19,7 @@ await store.createCollection({
 for (let call = 0; ; call++) {
   const documents = Array.from({ length: 1000 }, (_, i) => {
     const chunks = 1 + ((i + call) % 3);
-    // The last hundred of each call replace the first ones of the round, with other chunks.
+    // The last hundred documents of each call replace the first ones of the round, with other chunks.
     return documentOf(name, i < 900 || call === 0 ? `${round}-${call}-${i}` : `${round}-0-${i}`, {
       chunks,
       other: Array.from({ length: chunks }, () => unit(3, i % 3)),

@@ -58,7 +58,7 @@ import { TokenTable } from './token-table.ts';
 import { addVectorsTo } from './vector-additions.ts';
 import { ZvecTable } from './zvec-table.ts';
 
-/** How long nothing is written before what was is made ready to be read, in milliseconds. */
+/** The time without writes after which written rows are prepared for reading, in milliseconds. */
 const SETTLE_MS = 3000;
 
 interface Parts {
@@ -69,39 +69,41 @@ interface Parts {
 }
 
 /**
- * One open collection; ZvecStore makes it and closes it.
+ * One open collection, which ZvecStore creates and closes.
  *
- * Each dense vector has a table of whole rows. The one that searches use is what the collection is: its rows are the
- * points. The other one, while there is one, has the rows that got its vector so far; writes go to it first, so what is
- * found in the one is whole in both. Exchanging them changes nothing but the definition, and only when the other one has a
- * row of every point: so the searched table always has all points, with all that is stored of them.
+ * Each dense vector has a table of complete rows. The rows of the table that searches use are the collection's points.
+ * The other table, if there is one, has the rows that have got its vector so far. Writes go to it first, so whatever is
+ * found in the searched table is complete in both. Swapping them only changes the definition, and is possible only once
+ * the other table has a row for every point, so the searched table always has all points with all their data.
  *
- * Writes and changes of the definition run one after another, reads beside them. `close` waits for everything that runs;
- * nothing may be called afterwards.
+ * Writes and changes of the definition run sequentially, reads concurrently with them. `close` waits for all running
+ * work; nothing may be called afterwards.
  */
 export class ZvecCollection {
   readonly folder: string;
   readonly #zvec: Zvec;
   readonly #tables: Map<DenseName, ZvecTable>;
   #columnsOf: column.ColumnsOf;
-  /** By the definition, and by that which is being made while a field is added. */
+  /** By the definition, or by the new one while a field is being added. */
   #rowOf: ReturnType<typeof column.rowOf>;
   readonly #terms: CollectionTerms;
   readonly #tombstones: Tombstones;
-  /** Where the profile wants them. */
+  /** If the profile has them. */
   readonly #tokens: TokenTable | undefined;
   readonly #documents: DocumentWrites;
   readonly #searches: CollectionSearches;
   readonly #scanner = new PointScanner();
   readonly #counts = new DocumentCounts();
   readonly #running = new Running();
-  /** Runs when nothing has been written for a moment. */
+  /** Runs once nothing has been written for a moment. */
   #settling: NodeJS.Timeout | undefined;
   #definition: Collection;
   #lastWrite: Promise<unknown> = Promise.resolve();
   #lastAddition: Promise<unknown> = Promise.resolve();
 
-  /** @throws EmbedmillError `store_unavailable` when zvec cannot open it: another process has it, or it is damaged. */
+  /**
+   * @throws EmbedmillError `store_unavailable` if zvec cannot open it because another process has it, or it is damaged.
+   */
   static async open(zvec: Zvec, definition: Collection, folder: string): Promise<ZvecCollection> {
     const tables = await tablesOf(definition, async ({ name }) => {
       const table = await inTurn(() => ZvecTable.open(zvec, definition.name, tableFolder(folder, name)));
@@ -174,7 +176,7 @@ export class ZvecCollection {
     return this.#running.track(this.#counts.by(by, this.#tablesNow.current, tenant));
   }
 
-  /** Points without a vector of this name, wherever else they have a row. */
+  /** The points without a vector of this name. */
   countLacking(vector: DenseName): Promise<number> {
     return this.#write(() => {
       denseVector(this.#definition, vector);
@@ -203,8 +205,8 @@ export class ZvecCollection {
   }
 
   /**
-   * What is written from now on has the field's columns; then what was written before gets them, some rows at a time; then
-   * the field is part of the definition. Cut short, it is begun again by whoever asks for it.
+   * From now on, new rows have the field's columns; then existing rows get them, in batches; finally the field becomes
+   * part of the definition. If interrupted, the next call starts again.
    */
   addField(field: string, type: FilterableType): Promise<void> {
     const addition = this.#lastAddition.then(async () => {
@@ -219,7 +221,7 @@ export class ZvecCollection {
         });
         await fillAddedFields(this.#zvec, wanted, [...this.#tables.values()], write);
         await write(async () => {
-          // Of what has changed since, only the field is ours.
+          // Only adds the field, and keeps other changes made meanwhile.
           const now = definitionWithField(this.#definition, field, type);
           await writeDefinition(this.folder, now);
           this.#definition = now;
@@ -237,7 +239,7 @@ export class ZvecCollection {
     return this.#running.track(this.#documents.find(documents));
   }
 
-  /** Gives those that were overtaken. */
+  /** Returns those that were overtaken. */
   async replace(documents: DocumentPoints[], known?: Collection): Promise<DocumentKey[]> {
     if (documents.length === 0) return [];
     return this.#change(known, () =>
@@ -245,7 +247,7 @@ export class ZvecCollection {
     );
   }
 
-  /** Gives those that were overtaken. */
+  /** Returns those that were overtaken. */
   async deleteDocuments(
     documents: DocumentKey[],
     sequence: number,
@@ -255,7 +257,7 @@ export class ZvecCollection {
     return this.#change(known, () => this.#documents.delete(documents, sequence));
   }
 
-  /** Gives those that are not these versions any more. */
+  /** Returns those that no longer have these versions. */
   confirm(versions: DocumentVersion[], sequence: number): Promise<DocumentKey[]> {
     return this.#write(() => this.#documents.confirm(versions, sequence));
   }
@@ -339,7 +341,7 @@ export class ZvecCollection {
     return this.#running.track(this.#searches.termFactors(scheme, terms));
   }
 
-  /** Waits for what runs, then lets go of the files. */
+  /** Waits for running work, then releases the files. */
   async close(): Promise<void> {
     await this.#running.ended();
     clearTimeout(this.#settling);
@@ -365,7 +367,7 @@ export class ZvecCollection {
     await removeFolder(tableFolder(this.folder, name));
   }
 
-  /** A write of rows: where it fails in the middle, what terms count is not known any more. */
+  /** Runs a write of rows. If it fails midway, the term counts become unknown. */
   #change<T>(known: Collection | undefined, change: () => Promise<T>): Promise<T> {
     return this.#write(async () => {
       if (known !== undefined) {
@@ -388,7 +390,7 @@ export class ZvecCollection {
     const settle = async (): Promise<void> => {
       for (const table of this.#tables.values()) await table.settle();
     };
-    // What fails here is tried again after the next write.
+    // A failure here is retried after the next write.
     this.#settling = setTimeout(() => void this.#write(settle).catch(() => undefined), SETTLE_MS).unref();
   }
 

@@ -8,7 +8,7 @@ import { documentOf, keyOf, sparse } from '../conformance-documents.ts';
 import type { SparseVectors, VectorStore } from '../store.ts';
 import { openZvecStore } from './zvec-store.ts';
 
-/** zvec's sparse searches against what the points are, gone through one by one. */
+/** zvec's sparse searches, compared with a linear scan of the points. */
 const NAME = 'docs' as CollectionName;
 const SCHEMES = ['bm25', 'splade'] as const;
 
@@ -20,7 +20,7 @@ type Step =
   | { do: 'reopen' }
   | { do: 'search'; scheme: (typeof SCHEMES)[number]; query: Weights };
 
-// Numbers that a float32 holds.
+// Exact float32 numbers.
 const weights = fc.dictionary(
   fc.nat({ max: 12 }).map(String),
   fc.integer({ min: 1, max: 64 }).map((n) => n / 16),

@@ -167,7 +167,7 @@ describe('a zvec store', () => {
     await store.replaceDocuments(NAME, [documentOf(NAME, 'a', { chunks: 500 })]);
     const search = () => store.search(NAME, { vector: near(unit(4, 0)), limit: 1, offset: 0 });
     const searches = [search(), search()];
-    // It looks for room on the disk first, so that the deletion may be before it.
+    // It first checks the disk space, so the deletion may come before it.
     const write = store.replaceDocuments(NAME, [documentOf(NAME, 'b', { chunks: 500 })]).then(
       () => 'stored',
       (error: { code?: string }) => error.code,
@@ -244,7 +244,7 @@ test('a table of before there were sequences is opened, and what it has is older
 describe('a process that is killed while it writes', () => {
   test('has lost nothing that it acknowledged, and shows no document half', async () => {
     const acknowledged = new Map<string, number>();
-    // Across the sealing and the merging of segments: the rounds write some 45,000 points.
+    // Covers the sealing and merging of segments: the rounds write about 45,000 points.
     for (const [round, kills] of [2, 7, 12].entries()) {
       const child = fork(join(import.meta.dirname, 'writer.fixture.ts'), [folder, String(round)]);
       try {
@@ -272,7 +272,7 @@ describe('a process that is killed while it writes', () => {
         ids.map((id) => acknowledged.get(id)),
       );
 
-      // What was under way when the process died: whole or not found, and never more than that.
+      // Writes in progress at the crash: complete or not found, and nothing else is affected.
       const unsure = Array.from({ length: 1000 }, (_, i) => `${round}-${kills}-${i}`);
       const later = await store.findDocuments(
         NAME,
@@ -291,7 +291,7 @@ describe('a process that is killed while it writes', () => {
     }
   });
 
-  /** Goes through all points: what terms count, and that documents which were acknowledged are whole. */
+  /** Scans all points: checks the term counts, and that acknowledged documents are complete. */
   async function expectExactTerms(store: VectorStore, whole: Set<string>): Promise<void> {
     const counts = new Map<number, number>();
     let points = 0;

@@ -47,11 +47,11 @@ import { loadZvec, type Zvec } from './native.ts';
 import { ZvecCollection } from './zvec-collection.ts';
 
 /**
- * The vector store in a folder, by zvec. One process owns the folder; others reach it through its socket (see
- * serveStore). Every collection is open from start to end. Creating, updating and deleting run one after another.
+ * The vector store in a folder, with zvec. One process owns the folder; others reach it through its socket (see
+ * serveStore). Every collection stays open. Creating, updating and deleting collections run sequentially.
  *
- * @throws EmbedmillError `store_unavailable` when zvec does not load here, or a collection cannot be opened: another
- *   process has it, or it is damaged.
+ * @throws EmbedmillError `store_unavailable` if zvec cannot be loaded here, or a collection cannot be opened because
+ *   another process has it, or it is damaged.
  */
 export async function openZvecStore(
   folder: string,
@@ -72,7 +72,7 @@ export async function openZvecStore(
   return new ZvecStore(zvec, folder, new DiskSpace(folder, diskReserve), { open, aliases });
 }
 
-/** Deletions make room in the end; they write a little first. */
+/** Deletions free space in the end, but first write a little. */
 const DELETION_SHARE = 0.25;
 
 class ZvecStore implements VectorStore {
@@ -210,12 +210,12 @@ class ZvecStore implements VectorStore {
   }
 
   async removeOvertaken(name: CollectionName): Promise<void> {
-    // Whoever is overtaken here has written nothing: what a write that was cut short left goes with the next one.
+    // An overtaken writer has written nothing here; the next write removes the remains of an interrupted one.
     this.#collection(name);
   }
 
   async takeBack(): Promise<void> {
-    // A write that knows another collection than there is writes nothing.
+    // A write for a previous collection of this name writes nothing.
   }
 
   async purgeTombstones(name: CollectionName, below: number): Promise<number> {
@@ -230,7 +230,7 @@ class ZvecStore implements VectorStore {
   async rank(name: CollectionName, searches: VectorSearch[]): Promise<RankedPoint[][]> {
     const collection = this.#collection(name);
     const found: RankedPoint[][] = [];
-    // One after another: calls side by side have one turn each at the native library, however much they ask for.
+    // Sequentially, because each concurrent call gets one turn at the native library, whatever its size.
     for (const search of searches) found.push(await collection.rank(search));
     return found;
   }
@@ -330,7 +330,7 @@ class ZvecStore implements VectorStore {
     }
   }
 
-  /** Where a file that is mapped into memory cannot grow, the system ends the process in the middle of a write. */
+  /** If a memory-mapped file cannot grow, the system kills the process in the middle of a write. */
   async #assertRoom(share = 1): Promise<void> {
     const lack = await this.#disk.lack(0, share);
     if (lack !== undefined) throw new EmbedmillError('store_unavailable', lack, { retryAfter: 10 });

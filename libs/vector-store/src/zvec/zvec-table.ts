@@ -13,39 +13,40 @@ import { countSegments, syncFiles, syncLogs } from './collection-folder.ts';
 import { assertOk, fromZvec, inTurn, type Zvec } from './native.ts';
 import { Running } from './running.ts';
 
-/** Rows a blocking call: a few milliseconds, in which the event loop stands still. */
+/** The rows per blocking call, which blocks the event loop for a few milliseconds. */
 const ROWS_AT_ONCE = 64;
-/** And bytes of their texts; one row may have more. */
+/** And the bytes of their texts; a single row may have more. */
 const BYTES_AT_ONCE = 4 * 1024 * 1024;
-/** The same of rows without vectors, gone through one after the other. */
+/** The same when iterating over rows without vectors. */
 const STEPS_AT_ONCE = 2000;
 /**
- * Rows after which the open segment is sealed, in which the event loop stands still for some 0.1 s. zvec reads sealed
- * segments faster (of 50,000 points, a search took 40 ms unsealed and 7 ms sealed), and has less to replay after a crash.
+ * The rows after which the open segment is sealed, which blocks the event loop for about 0.1 s. zvec reads sealed
+ * segments faster (of 50,000 points, a search took 40 ms unsealed and 7 ms sealed), and has less to replay after a
+ * crash.
  */
 const SEAL_EVERY = 10_000;
 /**
- * And where nothing has been written for a moment: rows that are worth it, and which part of all. Fewer than that are read
- * quickly as they are, and would make segments that have to be merged.
+ * When nothing has been written for a moment: the minimum rows, and share of all rows, worth sealing. Fewer rows can be
+ * read quickly unsealed, and would make segments that must be merged.
  */
 const WORTH_SEALING = 256;
 const PART_WORTH_SEALING = 50;
-/** Sealed segments after which they are merged to one. */
+/** The number of sealed segments after which they are merged into one. */
 const MERGE_AT = 12;
-/** zvec returns no more rows. */
+/** The maximum number of rows that zvec returns. */
 export const MOST_ROWS = 100_000;
 
 /**
- * The rows of one dense vector of a collection, in a folder of their own. zvec neither adds nor drops a vector of rows that
- * are there, so a collection's second vector has a table of its own, with whole rows: each can do without the other.
+ * The rows of one dense vector of a collection, in their own folder. zvec can neither add a vector to existing rows nor
+ * drop one, so a collection's second vector has a separate table with complete rows: the tables are independent.
  *
- * It keeps the only reference to the native collection. ZvecCollection writes to it one write after another, and reads
- * beside. Merging segments runs in the background and hinders neither. `close` waits for what runs; whoever calls
- * afterwards is told to try again.
+ * It has the only reference to the native collection. ZvecCollection writes to it sequentially, and reads concurrently.
+ * Segments are merged in the background without blocking either. `close` waits for running work; later calls fail with
+ * a retryable error.
  */
 export class ZvecTable {
   readonly folder: string;
-  /** Grows with each change of rows. */
+  /** Increases with each change of rows. */
   changes = 0;
   readonly #native: ZVecCollection;
   readonly #where: string;
@@ -53,8 +54,8 @@ export class ZvecTable {
   readonly #passes = new Running();
   #unsealed = 0;
   /**
-   * A write failed, as on a full disk, or may have. zvec reads its log back to the first entry that is not whole, and goes
-   * on behind it all the same: what is written then is safe only in a sealed segment.
+   * A write has failed, for example on a full disk, or may have. zvec replays its log only up to the first incomplete
+   * entry, but appends after it: later writes are safe only in a sealed segment.
    */
   #torn: boolean;
   #merging: Promise<unknown> | undefined;
@@ -63,7 +64,7 @@ export class ZvecTable {
   /** @throws EmbedmillError `store_unavailable` when zvec cannot open it: another process has it, or it is damaged. */
   static open(zvec: Zvec, name: string, folder: string): ZvecTable {
     try {
-      // How much a former process left unsealed, and whether it was cut off in a write, is not known.
+      // It is unknown how much a previous process left unsealed, and whether it was interrupted in a write.
       return new ZvecTable(name, folder, zvec.ZVecOpen(folder), true);
     } catch (thrown) {
       throw fromZvec(thrown, `zvec cannot open ${folder} (does another process use it?)`);
@@ -95,7 +96,7 @@ export class ZvecTable {
   }
 
   /**
-   * The rows of these ids, by id; none for those not there.
+   * The rows with these ids, by id; none for missing ones.
    *
    * @param outputFields the columns to read; undefined: all
    * @param vectors whether to read the vectors, too, which takes five times as long
@@ -116,7 +117,7 @@ export class ZvecTable {
     return found;
   }
 
-  /** Goes through all rows, in no order; rows written meanwhile may be among them or not. */
+  /** Iterates over all rows, in no order; rows written meanwhile may or may not be included. */
   forEach(outputFields: string[], visit: (row: ZVecDoc) => void): Promise<void> {
     return this.#running.track(this.#passes.track(this.#goThrough(outputFields, visit)));
   }
@@ -138,7 +139,7 @@ export class ZvecTable {
     this.#unsealed += items.length;
   }
 
-  /** Changes these columns of rows that are there, and leaves all else as it is. */
+  /** Changes these columns of existing rows, and nothing else. */
   async update(rows: readonly Pick<ZVecDocInput, 'id' | 'fields'>[]): Promise<void> {
     for (let from = 0; from < rows.length; from += ROWS_AT_ONCE) {
       const some = rows.slice(from, from + ROWS_AT_ONCE);
@@ -148,13 +149,13 @@ export class ZvecTable {
     this.#unsealed += rows.length;
   }
 
-  /** Adds those of these columns that the table has not, between passes over its rows. */
+  /** Adds those of these columns that the table lacks, between iterations over its rows. */
   async addColumns(fields: readonly ZVecFieldSchema[]): Promise<void> {
     await this.#merging;
     const there = new Set(this.#native.schema.fields().map(({ name }) => name));
     for (const fieldSchema of fields) {
       if (there.has(fieldSchema.name)) continue;
-      // zvec refuses it while one goes through the rows.
+      // zvec refuses this during an iteration.
       await this.#passes.ended();
       await this.#run(() => this.#native.addColumnSync({ fieldSchema }));
     }
@@ -174,7 +175,7 @@ export class ZvecTable {
     }
   }
 
-  /** Afterwards all that was written is on the disk. */
+  /** Afterwards, everything written is on the disk. */
   async sync(): Promise<void> {
     await syncLogs(this.folder);
     if (this.#torn) await this.#merging;
@@ -182,14 +183,14 @@ export class ZvecTable {
     await this.#seal();
   }
 
-  /** For what is read next: seals what was written, where that is worth it. */
+  /** Prepares reads: seals the written rows, if worthwhile. */
   async settle(): Promise<void> {
     if (this.#unsealed < Math.max(WORTH_SEALING, this.count() / PART_WORTH_SEALING)) return;
     if (this.#merging === undefined) await this.#seal();
   }
 
   async #seal(): Promise<void> {
-    // Opening an iterator seals the open segment; zvec has no call of its own for that.
+    // Opening an iterator seals the open segment; zvec has no separate call for it.
     await this.#run(() => this.#native.iterDocsSync({ outputFields: [], includeVector: false }).closeSync());
     await syncFiles(this.folder);
     this.#unsealed = 0;
@@ -206,7 +207,7 @@ export class ZvecTable {
   }
 
   async #goThrough(outputFields: string[], visit: (row: ZVecDoc) => void): Promise<void> {
-    // Opening the iterator could block until a merge is done; and none begins but in a write.
+    // Opening the iterator could block until a merge is done; merges begin only in writes.
     await this.#merging;
     const rows = await this.#run(() => this.#native.iterDocsSync({ outputFields, includeVector: false }));
     try {
@@ -229,18 +230,18 @@ export class ZvecTable {
     this.#merging = this.#native
       .optimize()
       .then(() => syncFiles(this.folder))
-      // Left for the next time: the data is whole either way, only in more segments.
+      // Left for the next time: the data is complete either way, only in more segments.
       .catch(() => undefined)
       .finally(() => (this.#merging = undefined));
   }
 
-  /** Runs what answers with statuses. */
+  /** Runs a call that returns statuses. */
   async #attempt(action: () => Parameters<typeof assertOk>[0] | Promise<Parameters<typeof assertOk>[0]>) {
     this.changes += 1;
     try {
       assertOk(await this.#run(action), this.#where);
     } catch (thrown) {
-      // What was refused for itself did not reach the log.
+      // A row refused as invalid did not reach the log.
       if (asEmbedmillError(thrown).code !== 'store_rejected') this.#torn = true;
       throw (await isFull(this.folder)) ? this.#full(thrown) : thrown;
     }
@@ -270,7 +271,7 @@ function bytesOf({ fields = {} }: ZVecDocInput): number {
   return bytes;
 }
 
-/** Whether the disk has no room for a write of any size; zvec itself only says that it failed. */
+/** Whether the disk has no room even for a small write; zvec itself only reports a failure. */
 async function isFull(folder: string): Promise<boolean> {
   const { bavail, bsize } = await statfs(folder);
   return bavail * bsize < 1 << 20;
