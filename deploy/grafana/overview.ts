@@ -143,6 +143,16 @@ export function overview(): Dashboard {
     )
     .withPanel(
       graph({
+        title: 'Queries by outcome',
+        description:
+          'Queries per second that requests sent to a model; failed: no worker answered, or none in time.',
+        unit: 'reqps',
+        queries: [[sum(rate('queries'), ['model', 'outcome']), '{{model}} {{outcome}}']],
+        runbook: 'EmbedmillQueriesFail',
+      }),
+    )
+    .withPanel(
+      graph({
         title: 'API latency, 95th percentile',
         description:
           'By route. Searches wait for a worker to embed their query; uploads wait for all their bytes.',

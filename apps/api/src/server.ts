@@ -152,7 +152,9 @@ export async function buildServer(
 
   const watch = new JobWatch((id) => queue.getJob(id));
   server.addHook('preClose', async () => watch.close());
-  const lane = new QueryLane(parts, config.queryTimeoutMs);
+  const lane = new QueryLane(parts, config.queryTimeoutMs, (model, outcome) =>
+    parts.metrics.queries.add(1, { model, outcome }),
+  );
   const submission = new Submission(parts);
   server.addHook('onClose', () => submission.settled());
   server.addHook('onClose', () => usage.close());

@@ -336,6 +336,14 @@ export const METRICS = {
     labels: { model: MODELS, lane: LANES },
     apps: ['worker'],
   },
+  queries: {
+    name: 'embedmill_queries_total',
+    type: 'counter',
+    unit: 'queries',
+    help: 'Queries that requests sent to a model, by outcome; failed: no worker answered, or the server was at fault.',
+    labels: { model: MODELS, outcome: ['answered', 'refused', 'failed'] },
+    apps: ['api'],
+  },
   uploadBytes: {
     name: 'embedmill_upload_bytes_total',
     type: 'counter',

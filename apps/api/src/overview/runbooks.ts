@@ -38,7 +38,7 @@ export const RUNBOOKS = {
   },
   EmbedmillTargetDown: {
     means:
-      'an API or worker that was scraped within the last hour has not answered for 5 minutes. A process that was removed in an orderly way is no longer a target and raises no alert.',
+      'an API or worker has not answered for 5 minutes: any target of a job `embedmill-…`, as the chart and Compose call theirs; of other jobs, one that was scraped within the last hour. A process that was removed in an orderly way is no longer a target and raises no alert.',
     todo: 'start it again. Its shards or jobs have already gone to others, or are waiting for it.',
   },
   EmbedmillEngineRestarts: {

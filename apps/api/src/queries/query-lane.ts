@@ -1,5 +1,6 @@
 import pLimit from 'p-limit';
 import {
+  asEmbedmillError,
   EmbedmillError,
   type DenseResult,
   type DenseVectors,
@@ -76,6 +77,9 @@ interface ModelLane {
   readonly inFlight: Map<string, number>;
 }
 
+/** What became of a request's query: failed is what is the server's fault, as where no worker answers. */
+export type QueryOutcome = 'answered' | 'refused' | 'failed';
+
 /**
  * The interactive lane for requests: it sends a query in a bounded number of bounded messages and returns the result. Each
  * model has its own lane, so that a slow or unavailable model does not delay queries to another; within it, principals take
@@ -88,12 +92,18 @@ export class QueryLane {
   readonly #queue: Pick<Queue, 'query'>;
   readonly #models: ModelList;
   readonly #timeoutMs: number;
+  readonly #onEnd: (model: string, outcome: QueryOutcome) => void;
   readonly #lanes = new Map<string, ModelLane>();
 
-  constructor({ queue, models }: { models: ModelList; queue: Pick<Queue, 'query'> }, timeoutMs: number) {
+  constructor(
+    { queue, models }: { models: ModelList; queue: Pick<Queue, 'query'> },
+    timeoutMs: number,
+    onEnd: (model: string, outcome: QueryOutcome) => void = () => {},
+  ) {
     this.#queue = queue;
     this.#models = models;
     this.#timeoutMs = timeoutMs;
+    this.#onEnd = onEnd;
   }
 
   /** `pathOf`: the place of each input in the request, for errors of workers. */
@@ -129,7 +139,12 @@ export class QueryLane {
       const whole = only !== undefined && results.length === 1 ? only : JOIN[query.task as Task](results);
       if ('truncated' in whole) for (const n of cut) whole.truncated[n] = true;
       if (isQuestionCut && 'query' in whole) whole.query.truncated = true;
+      this.#onEnd(query.model, 'answered');
       return whole;
+    } catch (error) {
+      if (!isClientGone(error))
+        this.#onEnd(query.model, asEmbedmillError(error).status >= 500 ? 'failed' : 'refused');
+      throw error;
     } finally {
       const left = (lane.inFlight.get(principal.name) ?? length) - length;
       if (left > 0) lane.inFlight.set(principal.name, left);

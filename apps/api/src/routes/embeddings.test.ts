@@ -175,6 +175,25 @@ test('the lane sends bounded messages, few at a time, and refuses what would be 
   expect((await embed(1500)).tokens).toHaveLength(1500);
 });
 
+test('what became of queries is counted by model: answered, refused, failed', async () => {
+  const outcomes: Record<string, Queue['query']> = {
+    alive: (async (asked: QueryOf<'embed'>) => fakeVectors(asked, 2)) as Queue['query'],
+    strict: () => Promise.reject(new EmbedmillError('invalid_request', 'not so')),
+    dead: () => Promise.reject(new EmbedmillError('no_worker', 'none')),
+  };
+  const query = ((asked: QueryOf<'embed'>, options) =>
+    outcomes[asked.model]!(asked, options)) as Queue['query'];
+  const ends: string[] = [];
+  const lane = new QueryLane({ queue: { query }, models: async () => MODELS }, 10, (model, outcome) =>
+    ends.push(`${model} ${outcome}`),
+  );
+  for (const model of Object.keys(outcomes))
+    await runAs(EVERYONE, () => lane.ask({ task: 'embed', model, inputs: ['x'], role: 'query' })).catch(
+      () => undefined,
+    );
+  expect(ends).toEqual(['alive answered', 'strict refused', 'dead failed']);
+});
+
 test('a failed message frees its place in the lane', async () => {
   const query = () => Promise.reject(new EmbedmillError('no_worker', 'none'));
   const lane = new QueryLane({ queue: { query }, models: async () => MODELS }, 10);
