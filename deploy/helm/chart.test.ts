@@ -81,6 +81,34 @@ describe.skipIf(!helm)(`helm${skipped}`, () => {
       /workerPools\.a: .*is hpa, but that of b is keda; .*use keda for all/,
     ],
     ['gateway={"enabled":true}', /the Gateway is missing/],
+    ['ingress.host="a..b"', /\/ingress\/host.*does not match pattern/],
+    ['spool.volume.size="0Gi"', /\/spool\/volume\/size.*does not match pattern/],
+    ['images.api="embedmill/api:1"', /\/images\/api.*does not match pattern/],
+    ['paths=["/a//b"]', /\/paths\/0.*does not match pattern/],
+    ['podSecurityContext.seccompProfile={"type":"Localhost"}', /localhostProfile/],
+    ['api.podLabels={"team":"a b"}', /\/api\/podLabels\/team.*does not match pattern/],
+    [
+      'api.podLabels={"app.kubernetes.io/name":"b"}',
+      /api\.podLabels: the chart sets app\.kubernetes\.io\/name/,
+    ],
+    ['workerPools.cpu.tolerations=[{"operator":"Exist"}]', /\/operator.*must be one of 'Exists', 'Equal'/],
+    ['workerPools.cpu.resources={"requests":{"memroy":"1Gi"}}', /invalid propertyName 'memroy'/],
+    ['workerPools.cpu.resources={"requests":{"memory":"4097Mi"}}', /4097Mi of memory .* its limit 4Gi/],
+    ['api.resources={"requests":{"cpu":1.5},"limits":{"cpu":"1400m"}}', /1\.5 of cpu .* its limit 1400m/],
+    ['workerPools.cpu.rollout={"maxSurge":"0%"}', /maxSurge and rollout\.maxUnavailable are both 0/],
+    ['workerPools.cpu.rollout={"maxUnavailable":"101%"}', /\/maxUnavailable.*does not match pattern/],
+    ['api.extraVolumes=[{"name":"data","emptyDir":{}}]', /already a volume data/],
+    ['api.extraVolumeMounts=[{"name":"x","mountPath":"/x"}]', /there is no volume x/],
+    ['api.extraVolumeMounts=[{"name":"data","mountPath":"/tmp"}]', /already a volume at \/tmp/],
+    ['api.extraEnv=[{"value":"1"}]', /\/api\/extraEnv\/0.*missing property 'name'/],
+    [
+      'secret={"existing":"","values":{"REDIS_URL":"redis://:a@elsewhere"}}',
+      /secret\.values: REDIS_URL is also set/,
+    ],
+    [
+      'secret={"existing":"","values":{"MILVUS_URL":"http://elsewhere"}}',
+      /secret\.values: MILVUS_URL is also set/,
+    ],
     ['queue.url=""', /networkPolicy\.egress\.queue\.ports: .*set its ports/],
   ])('%s is refused, with what to do', async (set, message) => {
     await expect(helmTemplate(CPU, [set])).rejects.toThrow(message);
@@ -195,6 +223,7 @@ async function reached(
     to[0] !== undefined && to.length === 1 ? [[to[0], ports.map(({ port }) => port)]] : [],
   );
 }
+const sorted = (rules: readonly unknown[]) => rules.map((rule) => JSON.stringify(rule)).toSorted();
 const namespace = (name: string): object => ({
   namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } },
 });
@@ -223,6 +252,37 @@ describe.skipIf(!helm)(`egress of pods${skipped}`, () => {
     const secret = `secret={"existing":"","values":{"QUEUE_URL":"${url}"}}`;
     const [first] = await reached('api', ['queue.url=""', secret]);
     expect(first).toEqual([namespace('q'), ports]);
+  });
+
+  test('addresses in a part’s settings are allowed, wherever they are set, and those of other parts are not', async () => {
+    const sets = [
+      'secret={"existing":"","values":{"EMBEDMILL_API_WEBHOOK_URL":"http://hooks.w.svc:8080/a"}}',
+      'config={"EMBEDMILL_OTLP_URL":"http://collector.o.svc:4318"}',
+      'workerPools.cpu.env={"EMBEDMILL_WORKER_REMOTE_URL":"http://tei.t.svc:8081"}',
+      'workerPools.cpu.extraEnv=[{"name":"MILVUS_URL","value":"http://milvus.m.svc"}]',
+      'api.env={"EMBEDMILL_API_OIDC_ISSUER":"https://login.l.svc:8443","EMBEDMILL_API_CORS_ORIGINS":"http://a:81,http://b:82"}',
+      'api.extraEnv=[{"name":"QUEUE_URL","value":"postgres://mill:a@db.p.svc/mill"}]',
+    ];
+    const services = [
+      [namespace('data'), [6379]],
+      [namespace('data'), [6333]],
+      [namespace('data'), [443]],
+    ];
+    const shared = [
+      [namespace('w'), [8080]],
+      [namespace('o'), [4318]],
+    ];
+    expect(sorted(await reached('worker', sets))).toEqual(
+      sorted([...services, ...shared, [namespace('t'), [8081]], [namespace('m'), [19530]]]),
+    );
+    expect(sorted(await reached('api', sets))).toEqual(
+      sorted([...services, ...shared, [namespace('l'), [8443]], [namespace('p'), [5432]]]),
+    );
+  });
+
+  test('the Job that downloads models may reach the hub', async () => {
+    const sets = ['models.download=["m"]', 'config={"EMBEDMILL_HUB_URL":"http://hub.h.svc:8088"}'];
+    expect(await reached('models', sets)).toContainEqual([namespace('h'), [8088]]);
   });
 
   test('every rule has peers, and link-local addresses are excluded', async () => {

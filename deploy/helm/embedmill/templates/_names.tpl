@@ -3,13 +3,12 @@
 {{- end }}
 
 {{- define "embedmill.fullname" -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
-{{- else if contains (include "embedmill.name" .) .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" }}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name (include "embedmill.name" .) | trunc 40 | trimSuffix "-" }}
+{{- $name := include "embedmill.name" . }}
+{{- $fullname := .Values.fullnameOverride | default (ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name)) | trunc 40 | trimSuffix "-" }}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $fullname) }}
+{{- fail (printf "fullnameOverride: a Service cannot be called %s, after this release; set another name, of letters, digits and hyphens, with a letter first" $fullname) }}
 {{- end }}
+{{- $fullname }}
 {{- end }}
 
 {{- /* The labels that select pods; they must not change between releases. */}}
@@ -69,6 +68,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and (contains "/mig-" $pool.gpu.resource) (gt (int $pool.gpu.count) 1) }}
 {{- fail (printf "workerPools.%s: gpu.count is %d, but a process sees only one MIG slice; leave it at 1 and use more replicas" $name (int $pool.gpu.count)) }}
 {{- end }}
+{{- $cuda := eq $pool.device "cuda" }}
+{{- $_ := set $pool.rollout "maxSurge" ($pool.rollout.maxSurge | toString | default (ternary "0" "25%" $cuda)) }}
+{{- $_ := set $pool.rollout "maxUnavailable" ($pool.rollout.maxUnavailable | toString | default (ternary "25%" "0" $cuda)) }}
+{{- if and (regexMatch "^0+%?$" $pool.rollout.maxSurge) (regexMatch "^0+%?$" $pool.rollout.maxUnavailable) }}
+{{- fail (printf "workerPools.%s: rollout.maxSurge and rollout.maxUnavailable are both 0, so that no pod could ever be replaced" $name) }}
+{{- end }}
+{{- include "embedmill.checkPart" (list (printf "workerPools.%s" $name) $pool) }}
 {{- with $pool.autoscaling }}
 {{- if and (eq .kind "hpa") (lt (int .minReplicas) 1) }}
 {{- fail (printf "workerPools.%s: autoscaling.minReplicas is 0, but a HorizontalPodAutoscaler keeps at least one replica; use the kind keda, or 1" $name) }}
