@@ -1,4 +1,5 @@
 import {
+  apiKeyEntrySchema,
   collectionSchema,
   jobLogLineSchema,
   shardRangeSchema,
@@ -21,8 +22,14 @@ import {
   keptSourceSchema,
 } from '../../apps/api/src/sources/watched-source.ts';
 import { recordSchema } from '../../libs/queue/src/ingest-record.ts';
+import { troubleSchema } from '../../libs/queue/src/model-trouble.ts';
 import { ledgerSchema } from '../../libs/queue/src/room-ledger.ts';
+import { webhookMessageSchema } from '../../libs/queue/src/webhook-queue.ts';
 import { fileLinesSchema } from '../../libs/sources/src/file-lines.ts';
+import { listedFileSchema } from '../../libs/sources/src/file-list.ts';
+import { markSchema } from '../../libs/vector-store/src/qdrant/qdrant-loads.ts';
+import { aliasesSchema } from '../../libs/vector-store/src/zvec/aliases.ts';
+import { definitionFileSchema } from '../../libs/vector-store/src/zvec/collection-folder.ts';
 
 /** The schema that reads each kind of record. */
 export const READERS: Readonly<Record<string, z.ZodType>> = {
@@ -46,4 +53,11 @@ export const READERS: Readonly<Record<string, z.ZodType>> = {
   dataset: datasetSchema,
   'map-state': keptStateSchema,
   'range-tombstone': rangeTombstoneSchema,
+  'api-key': apiKeyEntrySchema,
+  'listed-file': listedFileSchema,
+  'load-mark': markSchema,
+  webhook: webhookMessageSchema,
+  trouble: troubleSchema,
+  definition: definitionFileSchema,
+  aliases: aliasesSchema,
 };

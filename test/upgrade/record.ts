@@ -10,13 +10,21 @@ import { startTestRedis } from '@embedmill/redis-server';
 import { Redis } from 'ioredis';
 import { Embedmill, ndjson } from '../embedmill.ts';
 import { keptRecords } from './kept.ts';
+import { loadMark } from './load-mark.ts';
+
+/** Models that do not come with embedmill are not to be had. */
+const NO_HUB = 'http://127.0.0.1:9';
 
 const redis = await startTestRedis();
+const otherRedis = await startTestRedis();
 const connection = new Redis(redis.url);
 const sources = await mkdtemp(join(tmpdir(), 'embedmill-sources-'));
 await mkdir(join(sources, 'shelf'));
 await writeFile(join(sources, 'shelf', 'a.ndjson'), ndjson([{ id: 's1', text: 'a text on a shelf' }]));
-const mill = await Embedmill.up({ args: ['--source-dir', sources], env: { REDIS_URL: redis.url } });
+const mill = await Embedmill.up({
+  args: ['--source-dir', sources],
+  env: { REDIS_URL: redis.url, EMBEDMILL_HUB_URL: NO_HUB },
+});
 const found = { ingest: [] as unknown[], shards: [] as unknown[], results: [] as unknown[] };
 try {
   const profile = { sparse: { bm25: {} }, filterable: { part: 'integer' } };
@@ -52,7 +60,9 @@ try {
     names,
   };
   await mill.finished(job);
-  const all = { ...records, kept: await keptRecords(mill, connection) };
+  const kept = await keptRecords(mill, connection, redis.url);
+  const mark = await loadMark(otherRedis.url, ndjson(documents));
+  const all = { ...records, kept: { ...kept, 'load-mark': mark } };
   const written = JSON.stringify(all, null, 2).replaceAll(mill.data, '/data').replaceAll(sources, '/sources');
   process.stdout.write(`${written.replaceAll(hostname(), 'host')}\n`);
 } finally {
@@ -60,6 +70,7 @@ try {
   await rm(sources, { recursive: true, force: true });
   connection.disconnect();
   await redis.stop();
+  await otherRedis.stop();
 }
 
 function sort(data: object): void {

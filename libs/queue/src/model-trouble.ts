@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
-import { EmbedmillError, parseKept } from '@embedmill/jobs';
+import { EmbedmillError, readKept } from '@embedmill/jobs';
 import type { Broker } from './broker.ts';
 import { answered } from './connection.ts';
 import { troubleKey } from './names.ts';
@@ -10,7 +10,7 @@ const TROUBLED_QUERY_MS = 2000;
 /** How often to check for such reports. */
 const LOOK_MS = 500;
 
-const troubleSchema = z.strictObject({ code: z.string(), message: z.string() });
+export const troubleSchema = z.strictObject({ code: z.string(), message: z.string() });
 export type Trouble = z.infer<typeof troubleSchema>;
 
 /** Why workers cannot load models, as they report. */
@@ -21,10 +21,10 @@ export class ModelTrouble {
     this.#broker = broker;
   }
 
-  /** Recent reports. */
+  /** The latest recent report that this release understands. */
   async of(model: string): Promise<Trouble | null> {
     const trouble = await answered(this.#broker.get(troubleKey(model)));
-    return trouble === null ? null : parseKept(troubleSchema, JSON.parse(trouble));
+    return trouble === null ? null : (readKept(troubleSchema, JSON.parse(trouble)).data ?? null);
   }
 
   /** Rejects with the reported error some time after the first report; never, once `signal` is aborted. Errors: `model_unavailable`. */

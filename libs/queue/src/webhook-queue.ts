@@ -1,9 +1,12 @@
 import type { Job as BullJob, Queue as BullQueue } from 'bullmq';
+import { z } from 'zod';
 import {
   EmbedmillError,
+  parseKept,
+  webhookEventSchema,
+  webhookSchema,
   type Job,
   type JobId,
-  type Webhook,
   type WebhookDelivery,
   type WebhookEvent,
 } from '@embedmill/jobs';
@@ -12,14 +15,19 @@ import { queueUnavailable, within, type QueueOptions } from './connection.ts';
 import { openBroker } from './open-broker.ts';
 
 /** A message. Its id consists of the job's and the event's, so that adding it twice sends it once. */
-export interface WebhookMessage {
-  id: string;
-  type: WebhookEvent;
+export const webhookMessageSchema = z.strictObject({
+  id: z.string(),
+  type: webhookEventSchema,
   /** The time of the event. */
-  timestamp: string;
-  to: Pick<Webhook, 'url' | 'secret'>;
-  /** The job at that time. */
-  job: Job;
+  timestamp: z.iso.datetime(),
+  to: webhookSchema.pick({ url: true, secret: true }),
+  /** The job at that time, passed on with all fields, whichever release wrote it. */
+  job: z.custom<Job>(isJob),
+});
+export type WebhookMessage = z.infer<typeof webhookMessageSchema>;
+
+function isJob(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'id' in value;
 }
 
 const WEBHOOK_QUEUE = 'webhooks';
@@ -128,7 +136,7 @@ export async function consumeWebhooks(
     WEBHOOK_QUEUE,
     async ({ data }) => {
       try {
-        await deliver(data, stop.signal);
+        await deliver(parseKept(webhookMessageSchema, data), stop.signal);
       } catch (thrown) {
         const isFinal = thrown instanceof EmbedmillError && !thrown.retryable;
         if (isFinal) throw new UnrecoverableError(thrown.message);

@@ -18,7 +18,7 @@ const faultSchema = z.strictObject({ code: fileFaultCodeSchema, message: z.strin
 export type FileFault = z.infer<typeof faultSchema>;
 
 /** One of a job's files, with its location: `packed` among the files uploaded with it. */
-const listedFileSchema = z.strictObject({
+export const listedFileSchema = z.strictObject({
   name: z.string(),
   at: z.union([
     z.strictObject({ kind: z.literal('packed'), offset: z.int(), size: z.int() }),

@@ -4,6 +4,7 @@ import { cpus as cpusOfMachine } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { RUNTIME_VERSION } from '@embedmill/inference';
+import { readKept } from '@embedmill/jobs';
 import type { ResolvedModel } from '@embedmill/models';
 
 /** What a measurement holds for: another machine, or another version of ONNX Runtime, needs one of its own. */
@@ -21,7 +22,7 @@ const fileSchema = z.strictObject({
   bytes: z.int().optional(),
 });
 
-const calibrationSchema = z.strictObject({
+export const calibrationSchema = z.strictObject({
   format: z.literal(1),
   model: z.string(),
   /** Of the model in its own file. */
@@ -69,7 +70,7 @@ export async function readCalibration(
   const text = await readFile(path, 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
   try {
-    return calibrationSchema.parse(JSON.parse(text));
+    return readKept(calibrationSchema, JSON.parse(text)).data;
   } catch {
     return undefined;
   }

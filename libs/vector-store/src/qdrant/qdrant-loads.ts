@@ -12,11 +12,11 @@ const FIRST_LOAD = 10;
 const MARK = 'embedmill-load-';
 
 /** The index's links, as Qdrant names them. */
-const linksSchema = z.object({ m: z.int(), payload_m: z.int().optional() });
+const linksSchema = z.strictObject({ m: z.int(), payload_m: z.int().optional() });
 type Links = z.infer<typeof linksSchema>;
 
 /** The value of a load's key: the collection's previous links, and whether the job has ended. */
-const markSchema = z.object({ since: z.string(), links: linksSchema, over: z.boolean() });
+export const markSchema = z.strictObject({ since: z.string(), links: linksSchema, over: z.boolean() });
 export type LoadMark = z.infer<typeof markSchema> & { job: JobId };
 
 /**

@@ -1,12 +1,12 @@
 import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { collectionNameSchema, EmbedmillError, type CollectionName } from '@embedmill/jobs';
+import { collectionNameSchema, EmbedmillError, parseKept, type CollectionName } from '@embedmill/jobs';
 import type { Alias } from '../store.ts';
 import { syncFile } from './collection-folder.ts';
 
 const FILE = 'aliases.json';
-const fileSchema = z.strictObject({
+export const aliasesSchema = z.strictObject({
   format: z.literal(1),
   aliases: z.record(collectionNameSchema, collectionNameSchema),
 });
@@ -28,7 +28,7 @@ export class Aliases {
   static async read(folder: string): Promise<Aliases> {
     const file = join(folder, FILE);
     try {
-      const { aliases } = fileSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+      const { aliases } = parseKept(aliasesSchema, JSON.parse(await readFile(file, 'utf8')));
       return new Aliases(folder, new Map(Object.entries(aliases) as [string, CollectionName][]));
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return new Aliases(folder, new Map());

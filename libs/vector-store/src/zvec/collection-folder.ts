@@ -1,5 +1,6 @@
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import {
   denseVectors,
   collectionSchema,
@@ -22,6 +23,10 @@ import {
 const DEFINITION = 'collection.json';
 const DATA = 'zvec';
 const FORMAT = 1;
+export const definitionFileSchema = z.strictObject({
+  format: z.literal(FORMAT),
+  collection: collectionSchema,
+});
 /** The folder of a collection's tombstones. */
 export const TOMBSTONES = 'tombstones';
 /** The file of its token vectors; SQLite has further files next to it while it is open. */
@@ -150,11 +155,7 @@ async function unlessGone<T>(action: Promise<T>): Promise<T | undefined> {
 async function readDefinition(folder: string): Promise<Collection> {
   const file = join(folder, DEFINITION);
   try {
-    const { format, collection }: { format?: unknown; collection?: unknown } = JSON.parse(
-      await readFile(file, 'utf8'),
-    );
-    if (format !== FORMAT) throw new Error(`its format is ${String(format)}, not ${FORMAT}`);
-    return parseKept(collectionSchema, collection);
+    return parseKept(definitionFileSchema, JSON.parse(await readFile(file, 'utf8'))).collection;
   } catch (thrown) {
     throw new EmbedmillError(
       'store_unavailable',
