@@ -1,4 +1,4 @@
-// What Node 20 lacks, for packages that run on it; see build.mjs.
+// Polyfills for packages that run on Node 20; see build.mjs.
 
 export function withResolvers() {
   let resolve;

@@ -254,14 +254,14 @@ export interface ApiConfig extends SharedConfig {
   queryTimeoutMs: number;
   access: AccessOptions;
   limits: LimitOptions;
-  /** The receiver that hears of every job's end. */
+  /** The receiver that is notified of every job's end. */
   webhook: { url: string; secret: string } | undefined;
   /** Concurrent calls to the store. */
   storeReads: number;
   shutdownMs: number;
   dispatcher: { jobs: number; scans: number; mostShards: number; maxReports: number; lockMs: number };
   retention: RetentionPolicy;
-  /** As in `retention`. */
+  /** See `retention`. */
   filesAgeMs: number;
   allowancesFile: string | undefined;
   /** The price of a million tokens, by model. */
@@ -323,7 +323,7 @@ export function readConfig(environment: Record<string, string | undefined>): Api
   };
 }
 
-/** Errors: `invalid_config`, also where the server would be reachable by anybody without a key. */
+/** Errors: `invalid_config`, also if anybody could reach the server without a key. */
 function accessOf(read: z.output<typeof settingsSchema>): AccessOptions {
   const { EMBEDMILL_API_OIDC_ISSUER: issuer, EMBEDMILL_API_OIDC_AUDIENCE: audience } = read;
   if (issuer !== undefined && audience === undefined) {

@@ -1,4 +1,4 @@
-/** A fake of a server in trouble, for tests: what becomes of each request, one after another, is the test's. */
+/** A fake of a failing server: the test decides the outcome of each request in order. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

@@ -4,15 +4,15 @@ import type { Entry } from './sequence-window.ts';
 
 /** One batch that has run. */
 export interface BatchReport {
-  /** Of this encoder, counted from one. */
+  /** Its number in this encoder, from one. */
   batch: number;
   lane: Lane;
   items: number;
   /** Tokens without padding. */
   tokens: number;
-  /** Tokens with it: items × longest. */
+  /** Tokens with padding: items × longest. */
   paddedTokens: number;
-  /** What the run took on the engine. */
+  /** The duration of the run on the engine. */
   seconds: number;
   /** Tokens of each shard in it, as `job-shard`. */
   tokensByShard: ReadonlyMap<string, number>;
@@ -24,9 +24,9 @@ export interface BatchFailure {
   lane: Lane;
   items: number;
   error: EmbedmillError;
-  /** Those that its sequences are of, as `job-shard`. */
+  /** The shards of its sequences, as `job-shard`. */
   shards: string[];
-  /** Whether it is run once more as it is, in halves, or not at all. */
+  /** Whether it is retried unchanged, in halves, or not at all. */
   next: 'whole' | 'halves' | 'failed';
 }
 
@@ -46,7 +46,7 @@ export function tokensByShard(entries: readonly Entry[]): Map<string, number> {
   return tokens;
 }
 
-/** The shards that a batch's sequences are of, as `job-shard`. */
+/** The shards of a batch's sequences, as `job-shard`. */
 export function shardsOf(entries: readonly Entry[]): string[] {
   const names = entries.flatMap(({ owner: { job, shard } }) => (job === undefined ? [] : `${job}-${shard}`));
   return [...new Set(names)];

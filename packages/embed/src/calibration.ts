@@ -7,7 +7,7 @@ import { RUNTIME_VERSION } from '@embedmill/inference';
 import { readKept } from '@embedmill/jobs';
 import type { ResolvedModel } from '@embedmill/models';
 
-/** What a measurement holds for: another machine, or another version of ONNX Runtime, needs one of its own. */
+/** What a measurement is valid for: another machine, or another version of ONNX Runtime, needs its own. */
 const machineSchema = z.strictObject({
   cpu: z.string(),
   cpus: z.int().positive(),
@@ -25,26 +25,26 @@ const fileSchema = z.strictObject({
 export const calibrationSchema = z.strictObject({
   format: z.literal(1),
   model: z.string(),
-  /** Of the model in its own file. */
+  /** The digest of the model's own file. */
   revision: z.string(),
   machine: machineSchema,
-  /** Another of the model's files, where one is faster, and the least cosine of its vectors to the own file's. */
+  /** An alternative file of the model, if faster, with the lowest cosine of its vectors to those of the own file. */
   file: fileSchema.extend({ data: z.array(fileSchema), minCosine: z.number() }).nullable(),
   graph: z.strictObject({
     level: z.enum(['disabled', 'basic', 'extended', 'all']),
     without: z.array(z.string()),
   }),
-  /** Of CPUs: how many engines, with how many threads each. */
+  /** For CPUs: the number of engines, and of threads each. */
   layout: z.strictObject({ processes: z.int().positive(), threads: z.int().positive() }).nullable(),
-  /** Padded tokens of a batch at most. */
+  /** The maximum padded tokens of a batch. */
   area: z.int().positive(),
-  /** What starting a run costs, in padded tokens. */
+  /** The fixed cost of a run, in padded tokens. */
   launchCost: z.number().nonnegative(),
   tokensPerSecond: z.number().positive(),
   measuredAt: z.iso.datetime(),
 });
 
-/** What was found to be fastest for a model on a machine, by `embedmill bench --calibrate`. */
+/** The fastest configuration of a model on a machine, as measured by `embedmill bench --calibrate`. */
 export type Calibration = z.infer<typeof calibrationSchema>;
 
 type CalibratedModel = Pick<ResolvedModel, 'name' | 'revision'>;
@@ -53,14 +53,14 @@ export function machineFor(device: string, cpus: number): Machine {
   return { cpu: cpusOfMachine()[0]?.model ?? 'unknown', cpus, device, runtime: RUNTIME_VERSION };
 }
 
-/** Beside the models that were downloaded: their folder may be shared, so each kind of machine has its own file. */
+/** Next to the downloaded models; their folder may be shared, so each kind of machine has its own file. */
 export function calibrationPath(modelCacheFolder: string, model: CalibratedModel, machine: Machine): string {
   const key = JSON.stringify([model.revision, machine.cpu, machine.cpus, machine.device, machine.runtime]);
   const digest = createHash('sha256').update(key).digest('hex').slice(0, 12);
   return join(modelCacheFolder, 'calibration', `${model.name}-${digest}.json`);
 }
 
-/** The calibration of this model on this machine; undefined where there is none, or none that can be read. */
+/** The calibration of this model on this machine; undefined if there is none, or if it is unreadable. */
 export async function readCalibration(
   modelCacheFolder: string,
   model: CalibratedModel,
@@ -85,7 +85,7 @@ export async function saveCalibration(modelCacheFolder: string, calibration: Cal
   return path;
 }
 
-/** Vectors nearer than this are taken for the same: what is stored of one file need not be embedded again by another. */
+/** Vectors nearer than this count as equal, so documents embedded by one file need not be embedded again by another. */
 const SAME_COSINE = 0.9999;
 
 /** A model's revision, which its vectors depend on, when it is run from the calibration's file. */

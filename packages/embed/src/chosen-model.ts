@@ -12,7 +12,7 @@ import {
   type ResolveOptions,
 } from '@embedmill/models';
 
-/** Models lie beside the bundle where this is a package, and at the root of the repository. */
+/** Models are next to the bundle in a package, and at the root of the repository. */
 const BUNDLED =
   ['../models/', '../../../models/']
     .map((path) => fileURLToPath(new URL(path, import.meta.url)))
@@ -21,7 +21,7 @@ const BUNDLED =
 export type DenseModel = Extract<ResolvedModel, { kind: 'dense' }>;
 
 /**
- * A dense model of a name, downloaded where it has to be, or of a folder's path; and what it is found again by. Errors:
+ * A dense model by name, downloaded if necessary, or by a folder's path, and the name to find it again. Errors:
  * `model_not_found`, `model_unavailable`, `model_corrupt`, and those of `assertDense`.
  */
 export async function chosenModel(
@@ -35,7 +35,7 @@ export async function chosenModel(
   return { model: assertDense(model), options };
 }
 
-/** A model, where it is a dense one. Errors: `invalid_request` where it is not. */
+/** The model, if it is dense. Errors: `invalid_request` if not. */
 export function assertDense(model: ResolvedModel): DenseModel {
   if (model.kind === 'dense') return model;
   const message = `${model.name} is a ${model.kind} model; name one that gives a dense vector for each text`;

@@ -111,8 +111,8 @@ export class ModelEmbedder implements Embedder {
 }
 
 /**
- * The model that is asked for, on this machine. Errors: `model_not_found`, `model_unavailable`, `model_corrupt`, and
- * `invalid_config` for a device or a number of CPUs that there is not.
+ * The requested model, on this machine. Errors: `model_not_found`, `model_unavailable`, `model_corrupt`, and
+ * `invalid_config` for a missing device or an impossible number of CPUs.
  */
 export async function startEmbedder(options: EmbedderOptions): Promise<Embedder> {
   const {

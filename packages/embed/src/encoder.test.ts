@@ -41,7 +41,7 @@ function sentence(seed: number, length: number): Int32Array {
   const word = (at: number) => 1000 + ((seed * 7919 + at * 104_729) % 20_000);
   return Int32Array.from({ length }, (_, at) => (at === 0 ? 101 : at === length - 1 ? 102 : word(at)));
 }
-/** Heavy-tailed lengths, as texts have them. */
+/** Heavy-tailed lengths, like those of texts. */
 const corpus = (count: number, seed = 0): Int32Array[] =>
   Array.from({ length: count }, (_, n) =>
     sentence(seed + n, 5 + (n % 7 === 0 ? (n * 53) % 200 : (n * 17) % 50)),
@@ -57,7 +57,7 @@ const codesOf = (outcomes: Outcome[]): (ErrorCode | 'ok')[] =>
 const cosine = (a: Float32Array, b: number[]): number =>
   a.reduce((sum, value, d) => sum + value * b[d]!, 0) / Math.hypot(...a) / Math.hypot(...b);
 
-/** Generous: other test suites may have the same two cores. */
+/** Generous, because other test suites may share the same two cores. */
 const slow = { timeout: 180_000 };
 
 describe.skipIf(int8 === undefined)(
@@ -68,7 +68,7 @@ describe.skipIf(int8 === undefined)(
       encoder: Encoder;
       engine: EngineProcess;
       batches: BatchReport[];
-      /** Resolves when so many more batches have run. */
+      /** Resolves once this many more batches have run. */
       moreBatches: (count: number) => Promise<void>;
     }> {
       const engine = await EngineProcess.start({
@@ -134,7 +134,7 @@ describe.skipIf(int8 === undefined)(
       const expected = vectorsOf(await encoder.encode(asSequences(sequences), 'bulk'));
       const again = encoder.encode(asSequences(sequences), 'bulk');
       for (let kills = 0; kills < 3; kills += 1) {
-        // More than can have been in flight: so the one before has been restarted.
+        // More than can have been in flight, so the previous engine has been restarted.
         await moreBatches(3);
         process.kill(engine.pid!, 'SIGKILL');
       }
@@ -199,13 +199,13 @@ describe.skipIf(int8 === undefined)(
       const meanwhile = batches.length;
       await bulk;
       expect(batches.length).toBeGreaterThan(meanwhile + 5);
-      // The batch that ran when the query came, and perhaps one that was just beginning.
+      // The batch that was running when the query came, and perhaps one that was just starting.
       expect(Math.max(...overtaking)).toBeLessThanOrEqual(2);
     });
   },
 );
 
-/** A fake engine: a vector is [sum of ids, length]; what it does with a batch is up to the test. */
+/** A fake engine: a vector is [sum of ids, length]; the test decides what it does with a batch. */
 class FakeEngine implements Engine {
   readonly dims = 2;
   readonly outputs = ['dense'] as const;
@@ -275,7 +275,7 @@ describe('Encoder with a fake engine', () => {
         { weight: 12, arbitrary: fc.constant(undefined) },
         { weight: 1, arbitrary: fc.constantFrom(...poisons) },
       ),
-      // Kills from outside that hit this sequence: twice is bad luck that nothing may come of.
+      // External kills that hit this sequence: twice is bad luck, and must have no effect.
       kills: fc.oneof(
         { weight: 6, arbitrary: fc.constant(0) },
         { weight: 1, arbitrary: fc.integer({ min: 1, max: 2 }) },
@@ -507,7 +507,7 @@ describe('Encoder with a fake engine', () => {
     open();
     await expect(left).rejects.toThrow('not wanted any more');
     expect(new Set(codesOf(await others))).toEqual(new Set(['ok']));
-    // Of the one that was left: what the window held.
+    // From the remaining call: what the window held.
     expect(engine.batches.flat()).toHaveLength(10 + 20);
   });
 

@@ -102,12 +102,12 @@ export class Encoder {
   }
 
   /**
-   * The outcome of each sequence, in their order, with those of the engines' `outputs` that are asked for. Sequences
-   * are token ids, special tokens included, no padding; they must not be written to meanwhile.
+   * The outcome of each sequence in order, with the requested ones of the engines' `outputs`. Sequences are token ids
+   * including special tokens, without padding; they must not be modified meanwhile.
    *
-   * Rejects, with nothing said about any single sequence: `overloaded` (interactive lane; nothing was run),
-   * `model_unavailable` or `model_corrupt` (there is no engine to run it with), `no_worker` (closing). Once the signal
-   * is aborted, a bulk call adds nothing more to the window, and rejects with its reason.
+   * Rejects for all sequences together: `overloaded` (interactive lane; nothing was run), `model_unavailable` or
+   * `model_corrupt` (there is no usable engine), `no_worker` (closing). Once the signal aborts, a bulk call adds
+   * nothing more to the window, and rejects with its reason.
    */
   async encode(
     sequences: readonly Sequence[],

@@ -3,7 +3,7 @@ import type { EngineBatch, EngineOutput, EngineResult } from '@embedmill/inferen
 import { EmbedmillError, type SparseVector } from '@embedmill/jobs';
 import type { Entry, Outcome } from './sequence-window.ts';
 
-/** Entries, one after the other, as an engine gets them. What one of them wants, all get. */
+/** Concatenates entries to an engine's batch. The outputs that one of them requests are computed for all. */
 export function packedBatch(entries: readonly Entry[], lane: Lane): EngineBatch {
   const lengths = Int32Array.from(entries, ({ length }) => length);
   const ids = new Int32Array(lengths.reduce((sum, length) => sum + length, 0));
@@ -43,12 +43,12 @@ function outputsOf(entries: readonly Entry[]): EngineOutput[] | undefined {
   const wanted = new Set<EngineOutput>();
   for (const { outputs } of entries) for (const output of outputs ?? []) wanted.add(output);
   if (wanted.size === 0) return undefined;
-  // Entries that name none want what is given by default, and only dense models have anything beside it.
+  // Entries without requested outputs get the default one, and only dense models have others.
   if (entries.some(({ outputs }) => outputs === undefined)) wanted.add('dense');
   return [...wanted];
 }
 
-/** What became of each of the batch's sequences, in their order. */
+/** The outcome of each of the batch's sequences, in order. */
 export function* outcomesOf(
   { vectors, attention, states, stateDims = 0, tokenVectors, lexical, sparse, scores }: EngineResult,
   { lengths }: EngineBatch,
@@ -93,7 +93,7 @@ function notFinite(): EmbedmillError {
   return new EmbedmillError('engine_failed', message);
 }
 
-/** Asked of every vector, so no function is called for each number: only what is not finite does not cancel out. */
+/** Runs for every vector, so it calls no function per number: only for a non-finite number, x − x is not 0. */
 function isFiniteVector(vector: Float32Array | undefined): boolean {
   if (vector === undefined) return true;
   for (let d = 0; d < vector.length; d += 1) {

@@ -16,12 +16,12 @@ import { calibratedRevision, readCalibration, type Calibration, type Machine } f
 
 /** The engines of one model on this machine, and the batches that suit them. */
 export interface EnginePlan {
-  /** One engine each. */
+  /** The devices, with one engine each. */
   devices: [Device, ...Device[]];
   graph: GraphTuning;
-  /** Where the optimized graph is kept. */
+  /** Where the optimized graph is cached. */
   graphCache: string | undefined;
-  /** Padded tokens of a batch at most. */
+  /** The maximum padded tokens of a batch. */
   area: number;
   launchCost: number;
 }
@@ -31,18 +31,18 @@ export interface EngineSettings {
   machine: Machine;
   modelCacheFolder: string;
   tensorrt: boolean;
-  /** Padded tokens of a batch at most, where the user says so. */
+  /** The maximum padded tokens of a batch, if set by the user. */
   area?: number | undefined;
 }
 
-/** Padded tokens of a batch, and what launching it costs, where nothing was measured. */
+/** The padded tokens of a batch, and its launch cost, without a measurement. */
 const CPU_BATCH = { area: 384, launchCost: 8 };
 const GPU_BATCH = { area: 16_384, launchCost: 256 };
 
-/** A graph larger than this is not written to the disk a second time. */
+/** A larger graph is not written to the disk again. */
 const MOST_CACHED_BYTES = 2 ** 30;
 
-/** A model's engines as they are best here, and the file that they are to run, which is got where it has to be. */
+/** The best engines for a model here, with the file for them to run, which is downloaded if necessary. */
 export async function calibratedPlan(
   own: ResolvedModel,
   options: ResolveOptions,
@@ -60,7 +60,7 @@ export async function calibratedPlan(
   return { model, plan: planEngines(model, settings, calibration), calibration };
 }
 
-/** How a model's engines are to run: as measured on this machine, else by default. */
+/** How to run a model's engines: as measured on this machine, else by default. */
 export function planEngines(
   model: ResolvedModel,
   { devices: names, machine, modelCacheFolder, tensorrt, area }: EngineSettings,
@@ -75,7 +75,7 @@ export function planEngines(
     first.kind === 'cpu'
       ? cpuDevices(layout)
       : [deviceOf(first), ...others.flatMap((name) => (name.kind === 'cpu' ? [] : [deviceOf(name)]))];
-  // A sparse model's memory is the vocabulary's size for each token, on every device.
+  // A sparse model needs memory of the vocabulary's size for each token, on every device.
   const ofEntry = first.kind === 'cpu' || model.kind === 'sparse' ? model.batchArea : undefined;
   const device = first.kind === 'cpu' ? CPU_BATCH : GPU_BATCH;
   const usual = { ...device, area: ofEntry ?? device.area };
@@ -94,7 +94,7 @@ function cpuDevices({ processes, threads }: EngineLayout): [Device, ...Device[]]
   return [device, ...Array.from({ length: processes - 1 }, () => device)];
 }
 
-/** An optimized graph holds for the CPU, and the version of ONNX Runtime, that it was optimized on. */
+/** An optimized graph is valid only for the CPU and the version of ONNX Runtime it was optimized with. */
 function graphCache(
   model: ResolvedModel,
   graph: GraphTuning,
@@ -105,7 +105,7 @@ function graphCache(
   if (data.length > 0 || modelBytes > MOST_CACHED_BYTES) return undefined;
   const pooling = kind === 'dense' ? model.pooling : kind;
   const facts: unknown[] = [sha256, graph, pooling, cpu, RUNTIME_VERSION, GRAPH_VERSION];
-  // What else is added to some graphs; those of all others are kept under the names they have.
+  // Identifies further additions to some graphs; those without keep their names.
   if (kind === 'dense' && (model.padding === 'left' || model.layerPaths.size > 0)) {
     const { revision, padding, projections, lexical, tokenVectors } = model;
     facts.push(revision, padding, projections, lexical, tokenVectors);

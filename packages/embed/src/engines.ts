@@ -8,7 +8,9 @@ import type { EnginePlan } from './engine-plan.ts';
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 
-/** What an engine process runs: it stands beside this module, as source and in every bundle that has this module in it. */
+/**
+ * The entry of an engine process, next to this module, both as source and in every bundle that contains this module.
+ */
 export const ENGINE_ENTRY = new URL(`./engine.${extension}`, import.meta.url);
 
 export interface EngineStart {
@@ -17,7 +19,7 @@ export interface EngineStart {
   onEngineEvent?: (event: EngineEvent) => void;
 }
 
-/** All of the plan's engines, or none: those that started are closed when one cannot be had. */
+/** Starts all of the plan's engines, or none: if one fails, the others are closed. */
 export async function startEngines(
   model: ResolvedModel,
   { plan, batchDeadlineMs, onEngineEvent }: EngineStart,
@@ -35,9 +37,9 @@ export async function startEngines(
       ...(onEngineEvent === undefined ? {} : { onEvent: onEngineEvent }),
     });
   if (graphCache !== undefined && !existsSync(graphCache)) {
-    // Where the folder cannot be made, the graph is optimized at every start.
+    // If the folder cannot be created, the graph is optimized at every start.
     await mkdir(dirname(graphCache), { recursive: true }).catch(() => undefined);
-    // Optimizing and keeping a graph takes several times the memory of running it, which an engine never gives back.
+    // Optimizing and caching a graph takes several times the memory of running it, which an engine never releases.
     await (await start(devices[0])).close();
   }
   const started = await Promise.allSettled(devices.map(start));

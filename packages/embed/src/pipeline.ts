@@ -1,4 +1,4 @@
-/** What a worker, which has more to do than to embed texts, takes of this package; it is not published. */
+/** The parts of this package that a worker uses for more than embedding texts; not published. */
 export {
   machineFor,
   readCalibration,

@@ -4,7 +4,7 @@ import { SequenceWindow } from './sequence-window.ts';
 
 const BUDGET: Budget = { area: 256, maxItems: 64, launchCost: 16, deadlineMs: 5000 };
 
-/** Admits a query of so many sequences of so many tokens. */
+/** Admits a query with this many sequences of this many tokens. */
 function ask(window: SequenceWindow, count: number, length: number, now: number): void {
   for (let n = 0; n < count; n += 1)
     window.admit(
@@ -16,7 +16,7 @@ function ask(window: SequenceWindow, count: number, length: number, now: number)
     );
 }
 
-/** Tokens of all that was asked for with the first of the next batch. */
+/** The tokens of the whole query of the next batch's first sequence. */
 const next = (window: SequenceWindow, now: number): number | undefined =>
   window.take('interactive', BUDGET, now)?.[0]?.together;
 
@@ -47,7 +47,7 @@ test('small queries do not keep a large one waiting for ever; nothing is lost', 
   }
   expect(taken).toBe(asked);
   expect(order.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => 9));
-  // From a second on the oldest come first.
+  // After a second, the oldest come first.
   expect(order.indexOf(2048)).toBe(10);
 });
 

@@ -13,7 +13,7 @@ export interface Embedding {
   states?: Float32Array | undefined;
   /** One weight per token. */
   lexical?: Float32Array | undefined;
-  /** In place of `states`, if a form of them was given. */
+  /** Instead of `states`, if a form for them was given. */
   tokenVectors?: TokenVectors | undefined;
   sparse?: SparseVector | undefined;
   score?: number | undefined;
@@ -27,33 +27,33 @@ export interface Sequence {
   readonly ids: Int32Array;
   /** The text of the ids, for engines that need it. */
   readonly text?: string | undefined;
-  /** Of a pair: tokens of its first part. */
+  /** For a pair: the tokens of its first part. */
   readonly firstPart?: number | undefined;
-  /** Which of the model's adapters runs it, where it has several: those of a batch share one. */
+  /** The model's adapter to run it with, if there are several; all sequences of a batch share one. */
   readonly adapter?: number | undefined;
   /** How to store its `states`. */
   readonly tokenVectors?: TokenVectorForm | undefined;
-  /** Whether its vectors stay as the model gives them, whatever their length. */
+  /** Whether its vectors stay unnormalised. */
   readonly raw?: boolean | undefined;
-  /** Of an image, which its ids are a digest of. */
+  /** For an image, of which its ids are a digest. */
   readonly pixels?: Uint8Array | undefined;
 }
 
-/** A sequence on its way through the encoder. */
+/** A sequence in the encoder. */
 export interface Entry extends WindowItem, Sequence {
   /** The requested outputs; the model's first output by default. */
   readonly outputs: readonly EngineOutput[] | undefined;
   readonly outcome: Promise<Outcome>;
   readonly settle: (outcome: Outcome) => void;
-  /** Whose it is; of equal ones, whose it was first. */
+  /** Its owner; for equal sequences, the first owner. */
   readonly owner: LogFields;
-  /** Tokens of all that were asked for together with it, where it is a query's. */
+  /** For a query: the tokens of all sequences requested together with it. */
   readonly together: number;
   /** How often it failed when nothing else could be the cause. */
   failures: number;
 }
 
-/** A question, or a few. */
+/** The tokens of one question, or a few. */
 const SMALL_TOKENS = 512;
 /** How long small queries may overtake a large one. */
 const PATIENCE_MS = 1000;
@@ -122,8 +122,8 @@ export class SequenceWindow {
   }
 
   /**
-   * A question of somebody comes before others' hundreds of texts, which take a tenth of a second each time: small queries
-   * first, unless a large one has waited for long.
+   * A single question goes before other clients' hundreds of texts, each batch of which takes a tenth of a second:
+   * small queries first, unless a large one has waited for long.
    */
   #takeInteractive(budget: Budget, now: number): readonly Entry[] | undefined {
     const waiting = this.#arrived.interactive;
@@ -147,7 +147,7 @@ export class SequenceWindow {
     return waiting;
   }
 
-  /** Cuts all that waits in the bulk lane anew, as when the budget changed. */
+  /** Plans everything that waits in the bulk lane again, for example after the budget changed. */
   replan(budget: Budget, now: number): void {
     const waiting = [...this.#plan.flatMap(({ items }) => items), ...this.#arrived.bulk.splice(0)];
     this.#plan = plannedByAdapter(waiting, budget, now);
@@ -155,7 +155,7 @@ export class SequenceWindow {
   }
 }
 
-/** Batches of one adapter each, the one that waits longest first: a run of the model has one for all of its sequences. */
+/** Batches with one adapter each, the longest-waiting first, because a run uses one adapter for all sequences. */
 function plannedByAdapter(waiting: readonly Entry[], budget: Budget, now: number): Batch<Entry>[] {
   const isOne = waiting.every(({ adapter }) => adapter === waiting[0]?.adapter);
   if (isOne) return planBatches(waiting, budget, now);
@@ -166,7 +166,7 @@ function plannedByAdapter(waiting: readonly Entry[], budget: Budget, now: number
     .flatMap((entries) => planBatches(entries, budget, now));
 }
 
-/** The ids' bytes, one a character, and what is wanted. */
+/** A key of the ids' bytes, one per character, and the requested outputs. */
 function keyOf({ ids, adapter, tokenVectors, raw = false }: Sequence, outputs: Entry['outputs']): string {
   const bytes = Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength).toString('latin1');
   const form = tokenVectors === undefined ? '' : JSON.stringify(tokenVectors);

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { vectorsInOrder, type TextGroup } from './text-stream.ts';
 
 const texts = (count: number): string[] => Array.from({ length: count }, (_, n) => `text ${n}`);
-/** The vectors of a group: the place of each text. */
+/** The vectors of a group: the index of each text. */
 const placesOf = ({ first, texts: some }: TextGroup): Float32Array[] =>
   some.map((_, n) => Float32Array.of(first + n));
 const places = (groups: readonly Float32Array[][]): number[] => groups.flat().map(([place = -1]) => place);
@@ -13,7 +13,7 @@ const turns = async (): Promise<void> => {
   for (let turn = 0; turn < 20; turn += 1) await setImmediate();
 };
 
-/** A source that counts what is read of it, and knows when it was closed. */
+/** A source that counts reads, and knows whether it was closed. */
 function source(count: number) {
   const seen = { read: 0, closed: false };
   async function* read(): AsyncGenerator<string> {

@@ -1,32 +1,38 @@
 /**
- * Groups of texts in, their vectors out in the same order, with work on many groups at once.
+ * Converts groups of texts to their vectors in the same order, processing many groups concurrently.
  *
  * Invariants:
- * - Texts that are read and whose vectors are not taken yet are bounded, in number and in characters: beyond that the
- *   source waits for the consumer, and the consumer for the source.
- * - A group's vectors are given as soon as they and all before them are there, whether or not the source has more by now.
- * - However it ends (to its end, by an error, or left early), the source is closed and the work's signal aborted.
+ * - The texts that were read but whose vectors were not consumed yet are bounded, in number and in characters
+ *   (backpressure).
+ * - A group's vectors are yielded as soon as they and all previous ones are ready, whether or not the source has more.
+ * - However it ends (completion, error, or leaving early), the source is closed and the work's signal aborted.
  *
- * One object a stream; used by `Embedder`.
+ * One object per stream; used by `Embedder`.
  */
 import { setImmediate } from 'node:timers/promises';
 import { EmbedmillError } from '@embedmill/jobs';
 import type { Texts } from './interface.ts';
 
-/** Texts that stand one after the other in the source. */
+/** Consecutive texts of the source. */
 export interface TextGroup {
-  /** Place of the first among all texts. */
+  /** The index of the first one among all texts. */
   readonly first: number;
   readonly texts: readonly string[];
 }
 
-/** Texts that are on their way at most, and their characters: several windows of the encoder, also where they are short. */
+/**
+ * The maximum number of texts in progress, and of their characters: several windows of the encoder, even for short
+ * texts.
+ */
 const MOST_TEXTS = 8192;
 const MOST_CHARACTERS = 1 << 20;
 
 type Work = (group: TextGroup, signal: AbortSignal) => Promise<Float32Array[]>;
 
-/** The vectors of each group of so many texts. Rejects with what the source, the work or the signal says. */
+/**
+ * The vectors of each group of this many texts. Rejects with the error of the source or the work, or the signal's
+ * reason.
+ */
 export async function* vectorsInOrder(
   texts: Texts,
   size: number,
@@ -74,12 +80,12 @@ export async function* vectorsInOrder(
     ended.removeEventListener('abort', abort);
     const closed = Promise.allSettled([reading, source.return()]);
     if (isWaiting) await setImmediate();
-    // A source that does not answer cannot be closed before it does.
+    // A source that does not respond cannot be closed before it does.
     if (!isWaiting) await closed;
   }
 }
 
-/** Groups whose vectors are not taken yet, in their order. */
+/** Groups whose vectors were not consumed yet, in order. */
 class GroupsInHand {
   readonly #groups: { texts: number; characters: number; vectors: Promise<Float32Array[]> }[] = [];
   #texts = 0;
@@ -95,7 +101,7 @@ class GroupsInHand {
 
   push({ texts }: TextGroup, vectors: Promise<Float32Array[]>): void {
     const characters = texts.reduce((sum, { length }) => sum + length, 0);
-    // It is told when its turn comes, where that comes.
+    // The error is reported when its turn comes, if it does.
     vectors.catch(ignore);
     this.#groups.push({ texts: texts.length, characters, vectors });
     this.#texts += texts.length;

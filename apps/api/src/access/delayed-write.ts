@@ -13,7 +13,7 @@ export class DelayedWrite {
   #writing: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param write takes what there is to write before it first waits; @param lost what the log says where it fails */
+  /** @param write takes the data to write before its first await; @param lost the log message if it fails */
   constructor(write: () => Promise<void>, log: Pick<Log, 'warn'>, lost: string) {
     this.#write = write;
     this.#log = log;

@@ -17,7 +17,7 @@ interface SigningKey {
   publicPem: string;
 }
 
-/** What a test may make different about a token. */
+/** A test's changes to a token. */
 interface TokenShape {
   claims?: JWTPayload;
   issuer?: string;
@@ -29,14 +29,14 @@ interface TokenShape {
 }
 
 /**
- * A fake of an OpenID Connect issuer, for tests: the two documents that Discovery 1.0 and RFC 7517 ask for, and tokens
- * that jose signs, with real keys. It asks nobody to log in.
+ * A fake of an OpenID Connect issuer, for tests: the two documents of Discovery 1.0 and RFC 7517, and tokens signed by
+ * jose with real keys. There is no login.
  */
 export class FakeIssuer {
   readonly url: string;
-  /** Looks at the keys so far. */
+  /** The number of requests for the keys so far. */
   looks = 0;
-  /** What it says it is. */
+  /** The issuer that it states. */
   claimedIssuer: string | undefined;
   readonly #port: number;
   #server: Server;
@@ -58,7 +58,7 @@ export class FakeIssuer {
     return new FakeIssuer(server, await newKey('first'));
   }
 
-  /** The present key's public half, as a careless server would use it for a shared secret. */
+  /** The current key's public half, which a careless server would use as a shared secret. */
   get publicPem(): string {
     return this.#key.publicPem;
   }
@@ -94,7 +94,7 @@ export class FakeIssuer {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** Is back at the same address. */
+  /** Restarts at the same address. */
   async restart(): Promise<void> {
     this.#server = createServer();
     this.#answer();

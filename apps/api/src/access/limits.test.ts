@@ -16,7 +16,7 @@ afterEach(async () => {
   await keys.remove();
 });
 
-/** An API whose searches nobody answers: they are in flight until their clients go. */
+/** An API whose searches are never answered: they are in flight until their clients disconnect. */
 async function start(limits: Partial<LimitOptions>, withKeys = false): Promise<TestApi> {
   api = await startTestApi({
     config: {
@@ -29,7 +29,7 @@ async function start(limits: Partial<LimitOptions>, withKeys = false): Promise<T
   return api;
 }
 
-/** A request that stays until it is given up. */
+/** A request that lasts until it is aborted. */
 function hang(on: TestApi, headers: Record<string, string> = {}) {
   const leave = new AbortController();
   const answer = on.call('/embed', {
@@ -114,7 +114,7 @@ test('a key has its own number of requests at once and a second; others have the
   );
   const taken = answers.filter(({ status }) => status === 200);
   expect(taken.length).toBeGreaterThanOrEqual(1);
-  // Each second that began takes one.
+  // Each started second takes one.
   expect(taken.length).toBeLessThanOrEqual(Math.ceil((performance.now() - began) / 1000 + 1));
   const late = answers.filter(({ status }) => status === 429);
   expect(late).toHaveLength(30 - taken.length);

@@ -3,7 +3,7 @@ import type { Queue, UsageEntry } from '@embedmill/queue';
 import { DelayedWrite } from './delayed-write.ts';
 import type { ApiParts } from '../parts.ts';
 
-/** Usage of requests that are no jobs, written once a second; jobs' usage is exact. */
+/** The usage of requests without a job, written once a second; jobs' usage is exact. */
 export class QueryUsage {
   readonly #write: DelayedWrite;
   #entries = new Map<string, UsageEntry>();

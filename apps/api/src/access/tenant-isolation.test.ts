@@ -34,12 +34,12 @@ import {
   type RequestShape,
 } from './tenant-shapes.ts';
 
-/** Stands in all that the other tenant has, and in no request. */
+/** Occurs in all data of the other tenant, and in no request. */
 const MARKER = 'zebrafinch';
 const RUNS = 2500;
 const DOCS = 'docs' as CollectionName;
 
-/** Which never ends by itself; overview.test.ts asks it. */
+/** This route never ends by itself; overview.test.ts tests it. */
 const ENDLESS = '/api/v1/overview/events';
 
 const isTenants = (access: Access | undefined): boolean => access === 'submit' || access === 'search';
@@ -100,7 +100,7 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
   const as = (who: keyof typeof keys, method: string, path: string, body?: unknown) =>
     api.json(method, path, body, { authorization: keys[who] });
 
-  /** A fake of a worker: it stores what the shard's lines say, with the vector of their text, or writes it to the file. */
+  /** A fake worker: it stores the shard's lines with the vectors of their texts, or writes them to the file. */
   async function storeShard(shard: Shard): Promise<ShardResult> {
     const counts = { ...NO_COUNTS };
     const failures = [];
@@ -155,7 +155,7 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
     return job();
   }
 
-  /** All that is the other tenant's, as the store and the queue have it. */
+  /** All data of the other tenant in the store and the queue. */
   async function othersThings() {
     const points = await api.parts.store.scanPoints(DOCS, { limit: 1000, tenant: OTHER as TenantId });
     const jobs = (await api.parts.queue.listJobs({ limit: 10_000 })).jobs.filter(
@@ -205,7 +205,7 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
       expect(text).not.toContain(MARKER);
       expect(text).not.toContain(secret.id);
     };
-    // What a key is refused everywhere shows nothing: from each of these routes it gets what is its own.
+    // A key that is refused everywhere would prove nothing: each of these routes returns its own data.
     const spent = await jobOf('own', '{"id":"d7","text":"own"}\n', 'k5');
     const examples = exampleShapes({ own: own.id, spent: spent.id });
     const tenants = routes.filter(({ access, method }) => method !== 'HEAD' && isTenants(access));

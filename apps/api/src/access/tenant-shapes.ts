@@ -310,8 +310,9 @@ export function exampleShapes(jobs: { own: string; spent: string }): [route: str
 }
 
 /**
- * Routes of a tenant’s key that no example is right for where jobs have ended and no worker exports, has SPLADE or a reranker;
- * those of one file or batch are asked in test/batches.test.ts, of one dataset or embed job in test/embed-jobs.test.ts.
+ * Routes of a tenant’s key without a valid example here, because jobs have ended and no worker exports or has SPLADE or
+ * a reranker. Those of files and batches are tested in test/batches.test.ts, those of datasets and embed jobs in
+ * test/embed-jobs.test.ts.
  */
 export const WITHOUT_EXAMPLE: readonly string[] = [
   // Exists only after a map was computed; map.test.ts covers it.

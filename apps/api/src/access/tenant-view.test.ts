@@ -13,7 +13,7 @@ afterAll(() => api.close());
 const NAME = 'docs' as CollectionName;
 const JOB = 'job_x' as JobId;
 
-/** Everything that gives or changes something of a tenant's. */
+/** Everything that returns or changes a tenant's data. */
 function calls(): [string, () => Promise<unknown>][] {
   const { store, queue, spool } = tenantView(api.parts);
   const definition: Collection = {

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { newApiKey, type ApiKeyEntry } from '@embedmill/jobs';
 import type { AccessOptions } from './authorize.ts';
 
-/** A keys file of a test's own. */
+/** A keys file for one test. */
 export interface TestKeys {
   path: string;
   access: AccessOptions;
-  /** Adds a key to the file, and gives what a request sends of it. */
+  /** Adds a key to the file, and returns it as sent in requests. */
   add(entry: Omit<ApiKeyEntry, 'id' | 'hash'>): Promise<{ key: string; authorization: string }>;
   write(text: string): Promise<void>;
   remove(): Promise<void>;

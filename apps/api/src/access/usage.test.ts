@@ -17,7 +17,7 @@ let folder: string;
 let allowancesFile: string;
 const keys: Record<'admin' | 'acme' | 'other', { authorization: string }> = {} as never;
 
-/** A fake worker's: ten tokens a document. */
+/** From a fake worker: ten tokens per document. */
 const settle = async (shard: Shard): Promise<ShardResult> => ({
   ...stored(shard),
   tokens: 10 * shard.range.documents,
@@ -136,7 +136,7 @@ test('a tenant that has used its documents of the day is told when it opens agai
     expect(status).toBe(202);
     await finished(body as Job);
   }
-  // What is compared with is some seconds old.
+  // The figures for the comparison are some seconds old.
   let refused = await submit(1, keys.acme);
   for (const deadline = Date.now() + 20_000; refused.status !== 429 && Date.now() < deadline;)
     refused = await submit(1, keys.acme);
@@ -147,7 +147,7 @@ test('a tenant that has used its documents of the day is told when it opens agai
     5000,
   );
   expect((refused.body as { detail: string }).detail).toMatch(/"acme".*1000 documents.*can submit again at/);
-  // A request that comes again is answered with its job, an upload before its body was read, and queries go on.
+  // A repeated request gets its job, a repeated upload before its body is read, and queries continue.
   expect((await submit(250, keys.acme, { 'idempotency-key': 'large-0' })).status).toBe(200);
   const upload = await api.submit('docs', '{"id":"a","text":"x"}\n', keys.acme);
   expect(upload.status).toBe(429);

@@ -7,8 +7,8 @@ test('Redis and the spool have no more after many jobs than after few', async ()
   expect(rounds.at(-1)?.jobs).toBe(240);
   for (const { folders } of rounds) expect(folders).toBe(KEPT);
   const [first, ...others] = rounds.map(({ keys }) => keys);
-  // A marker comes and goes; a job would be a key at least.
+  // A marker comes and goes; a job would add at least one key.
   for (const keys of others) expect(keys).toBeLessThanOrEqual(first! + 5);
-  // Of each job that is kept, the job and its log.
+  // For each retained job, the job and its log.
   expect(first).toBeLessThan(2 * KEPT + 30);
 });

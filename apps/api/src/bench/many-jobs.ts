@@ -1,7 +1,6 @@
 /**
- * Many small jobs one after another, through a real Redis, dispatcher and spool, to see that nothing grows with their
- * number: what Redis has in memory, its keys, and the folders of the spool, after each round. The worker settles shards
- * and does nothing else.
+ * Runs many small jobs through a real Redis, dispatcher and spool, to check that nothing grows with their number:
+ * prints Redis' memory and keys, and the spool's folders, after each round. The worker only settles shards.
  *
  *     node apps/api/src/bench/many-jobs.ts 20000
  */
@@ -20,7 +19,7 @@ import { sweep } from '../dispatch/retention.ts';
 import { SourceThreads } from '../sources/source-threads.ts';
 
 export interface Round {
-  /** Jobs so far. */
+  /** The number of jobs so far. */
   jobs: number;
   usedMemory: number;
   keys: number;
@@ -66,7 +65,7 @@ export async function* manyJobs(rounds: number, perRound: number, kept: number):
       lockMs: 15_000,
       maxSourceBytes: 1e9,
       openUrl: () => Promise.reject(new Error('no URLs here')),
-      // Nothing is measured for a collection without BM25, and no job is over stored documents.
+      // A collection without BM25 needs no average length, and no job reads stored documents.
       spool,
       threads,
       store,

@@ -14,7 +14,7 @@ import { fakeVectors, MINI, NESTED } from '../testing/fake-worker.ts';
 import { storedPayload } from '../testing/stored-payload.fixture.ts';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
 
-/** Migrations over a real embedded store, dispatched, without a worker: what one would add, the test adds. */
+/** Migrations with a real embedded store and dispatcher, without a worker: the test adds what a worker would. */
 let api: TestApi;
 
 beforeAll(async () => {
@@ -26,7 +26,7 @@ afterAll(() => api.close());
 const vectorOf = (text: string, dims: number) =>
   fakeVectors({ inputs: [text], role: 'document' }, dims).vectors;
 
-/** A collection of documents of two chunks each; of the last one, the first chunk was not written any more. */
+/** A collection of documents with two chunks each; the last one lacks its first chunk. */
 async function collectionOf(name: string, documents: number): Promise<CollectionName> {
   const created = await api.json('POST', '/api/v1/collections', { name, profile: { model: NESTED.name } });
   expect(created.status).toBe(201);
@@ -77,7 +77,7 @@ async function cancelled(job: Job): Promise<Job> {
   return until(job, ({ state }) => isFinished(state));
 }
 
-/** Adds what a worker would add to so many of the points that lack it. */
+/** Adds vectors, as a worker would, to this many of the points that lack them. */
 async function addMissing(name: CollectionName, most = Infinity): Promise<void> {
   const { store } = api.parts;
   const { other } = (await store.getCollection(name))!;
@@ -105,7 +105,7 @@ test('a migration that was cancelled at once is neither exchanged nor, exchanged
   await addMissing(name, 8);
   expect(((await exchange(name)).body as { detail: string }).detail).toContain('1 point of "cut" lacks');
 
-  // Begun again, it is the same migration, and its job has all documents.
+  // If begun again, it is the same migration, and its job has all documents.
   expect((await cancelled(await begin(name))).documents).toBe(5);
   await addMissing(name);
   expect(await exchange(name)).toMatchObject({ status: 200, body: { dims: MINI.dims, points: 9 } });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { isFinished, type Job, type JobId } from '@embedmill/jobs';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
 
-/** A collection that is deleted and made anew is another one: nothing that was accepted before goes into it. */
+/** A collection that is deleted and created again is a different one: nothing accepted before is written to it. */
 let api: TestApi;
 
 beforeEach(async () => {

@@ -15,7 +15,7 @@ beforeAll(async () => {
     },
   });
   await api.answerQueries();
-  // Right after its start, a busy machine's event loop is behind, and requests are told to come again.
+  // Right after the start, a busy machine's event loop is delayed, and requests are refused as overloaded.
   await vi.waitFor(async () => expect((await post('/embed', { inputs: 'x' })).status).toBe(200), {
     timeout: 20_000,
     interval: 100,

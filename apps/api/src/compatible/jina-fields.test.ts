@@ -4,7 +4,7 @@ import { quantized } from '@embedmill/retrieval';
 import { FAKE_LENGTH, fakeVectors, MINI, NESTED } from '../testing/fake-worker.ts';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
 
-/** What Jina's clients, and vLLM's, ask of OpenAI's routes; a fake worker embeds. */
+/** Requests of Jina's and vLLM's clients to OpenAI's routes; a fake worker embeds. */
 let api: TestApi;
 beforeAll(async () => {
   api = await startTestApi();

@@ -4,7 +4,7 @@ import { refusedField } from '../http/problem.ts';
 import { tooLong } from '../queries/relevance.ts';
 import type { embeddingRequestSchema } from './openai-shapes.ts';
 
-/** What Jina's clients say beside OpenAI's fields, and vLLM's of normalising. */
+/** The fields of Jina's clients in addition to OpenAI's, and vLLM's field for normalising. */
 export const jinaFields = {
   normalized: z.boolean().default(true).meta({
     description: 'Jina’s: whether vectors are brought to length 1, or stay as the model gives them.',
@@ -31,7 +31,7 @@ const ROLE_OF_TASK: Readonly<Record<string, string>> = {
   'retrieval.passage': 'document',
 };
 
-/** A task as the fields that say it here. Errors: `invalid_request` for one that the model has no form for. */
+/** Converts a task to our fields. Errors: `invalid_request` for one that the model does not support. */
 export function taskFields(
   { task, input_type: role, prompt_name: prompt }: Request,
   { name, prompts }: Pick<ModelSummary, 'name' | 'prompts'>,
@@ -46,7 +46,7 @@ export function taskFields(
   throw refusedField('task', `${name} has no form for it; it has ${known}`);
 }
 
-/** How the numbers of an answer are written. Errors: `invalid_request` where two fields say so. */
+/** The number format of a response. Errors: `invalid_request` if two fields state it. */
 export function writtenAs({
   embedding_type: type,
   encoding_format: format,
@@ -59,7 +59,7 @@ export function writtenAs({
   return { encoding_format: format, output_dtype: type };
 }
 
-/** Refuses what was cut and was not to be. Errors: `payload_too_large` with the path. */
+/** Refuses truncated inputs unless truncation is allowed. Errors: `payload_too_large` with the path. */
 export function refuseCut(
   { truncate }: Request,
   truncated: readonly boolean[],

@@ -5,7 +5,7 @@ import { fakeVectors, MINI, NESTED } from '../testing/fake-worker.ts';
 import { parseAlias } from '../models/model-aliases.ts';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
 
-/** What requests may ask for, whichever API's clients send them; a fake worker embeds. */
+/** Options of requests from any API's clients; a fake worker embeds. */
 let api: TestApi;
 const seen: Query[] = [];
 beforeAll(async () => {
@@ -249,7 +249,7 @@ describe('what a request names', () => {
 });
 
 describe('token ids', () => {
-  /** "How do I reset my password?", as OpenAI's clients count it. */
+  /** "How do I reset my password?", in OpenAI's token ids. */
   const IDS = [4438, 656, 358, 7738, 856, 3636, 30];
   const TEXT = 'How do I reset my password?';
 

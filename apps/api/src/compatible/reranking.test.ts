@@ -22,7 +22,7 @@ describe('TEI’s /embed', () => {
     const [first, second] = [vectors.slice(0, MINI.dims), vectors.slice(MINI.dims)].map(shortestFloats);
     expect(body).toEqual([first, second]);
     expect((await post('/embed', { inputs: 'one text' })).body).toEqual([first]);
-    // Where Hugging Face's clients ask that were given an address.
+    // The path for Hugging Face's clients that were given an address.
     expect((await post('/', { inputs: 'one text' })).body).toEqual([first]);
   });
 

@@ -12,9 +12,9 @@ const common = {
   source: storedSourceSchema,
 };
 
-/** A dataset, as the spool keeps it. Times are epoch milliseconds. */
+/** A dataset, as stored in the spool. Times are epoch milliseconds. */
 export const datasetSchema = z.discriminatedUnion('type', [
-  /** As it was uploaded, and how its rows are read. */
+  /** The uploaded file, and how to read its rows. */
   z.strictObject({
     type: z.literal('embed-input'),
     ...common,
@@ -28,7 +28,7 @@ export const datasetSchema = z.discriminatedUnion('type', [
     error: z.string().optional(),
     warnings: z.array(z.string()),
   }),
-  /** What an embed job made: an Avro file, which is given to whoever has its secret. */
+  /** The output of an embed job: an Avro file, served to anybody who has its secret. */
   z.strictObject({
     type: z.literal('embed-result'),
     ...common,
@@ -43,7 +43,7 @@ export function newDatasetId(): string {
   return `dataset-${randomBytes(12).toString('hex')}`;
 }
 
-/** The id of the dataset that a job makes. */
+/** The id of a job's output dataset. */
 export function outputDatasetOf(job: string): string {
   return `dataset-${job}`;
 }

@@ -8,22 +8,22 @@ export interface DatasetRowsInput {
   reading: DatasetReading;
 }
 
-/** What a dataset's upload turned out to be. */
+/** The result of checking a dataset's upload. */
 export interface DatasetCheck {
   rows: number;
-  /** Of rows that were left out, the first ones. */
+  /** The first skipped rows. */
   warnings: string[];
-  /** What is wrong with the first row that may not be left out, or with the file. */
+  /** The fault of the first row that may not be skipped, or of the file. */
   error: string | undefined;
 }
 
-/** A row to embed, or why there is none. */
+/** A row to embed, or its fault. */
 type Row = { text: string; fields: { [name: string]: FieldValue } } | { fault: string };
 
-/** Of one dataset. */
+/** The limit of one dataset. */
 const MOST_WARNINGS = 100;
 
-/** Reads all rows, to say what is wrong with them. Errors: those of reading the spool. */
+/** Reads all rows to find their faults. Errors: those of reading the spool. */
 export async function checkDataset(
   spool: Pick<Spool, 'readSource'>,
   input: DatasetRowsInput,
@@ -50,7 +50,10 @@ export async function checkDataset(
   return check.rows > 0 ? check : { ...check, error: 'the file has no rows to embed' };
 }
 
-/** A dataset as an embed job's source: a document for each row, whose id is the row's number. Errors: as `checkDataset`. */
+/**
+ * A dataset as an embed job's source: a document for each row, whose id is the row's number. Errors: those of
+ * `checkDataset`.
+ */
 export async function writeDatasetLines(
   spool: Spool,
   input: DatasetRowsInput & { job: JobId },
@@ -119,7 +122,7 @@ function rowOf(values: ReadonlyMap<string, unknown>, { required, optional }: Dat
   return { text, fields: Object.fromEntries(kept.map((name) => [name, fieldOf(values.get(name))])) };
 }
 
-/** A value as the output has it: lists and objects as JSON. */
+/** A value in the output's format: lists and objects as JSON. */
 function fieldOf(value: unknown): FieldValue {
   switch (typeof value) {
     case 'string':

@@ -6,7 +6,7 @@ import type { Dataset } from './dataset-records.ts';
 
 export const STATUSES = ['validated', 'failed'] as const;
 
-/** A dataset in Cohere's shape. */
+/** A dataset in Cohere's format. */
 export const datasetViewSchema = z.strictObject({
   id: z.string(),
   name: z.string(),
@@ -35,7 +35,7 @@ export const datasetViewSchema = z.strictObject({
 });
 export type DatasetView = z.infer<typeof datasetViewSchema>;
 
-/** As who asks may see it: only a key that may read vectors gets the address of some. */
+/** As visible to the caller: only a key that may read vectors gets the address of an output. */
 export function viewOfDataset(dataset: Dataset, request: FastifyRequest): DatasetView {
   const { id, name, createdAt, rows, source, type } = dataset;
   const at = new Date(createdAt).toISOString();
@@ -68,7 +68,7 @@ export function statusOf(dataset: Dataset): (typeof STATUSES)[number] {
   return dataset.type === 'embed-input' && dataset.error !== undefined ? 'failed' : 'validated';
 }
 
-/** The server's, as whoever asks has it. */
+/** The server's address, as the caller uses it. */
 function addressOf({ protocol, host, headers }: FastifyRequest): string {
   const scheme = headers['x-forwarded-proto'] === 'https' ? 'https' : protocol;
   return `${scheme}://${host}`;

@@ -4,9 +4,9 @@ import type { IngestRecord } from '@embedmill/queue';
 import type { ApiParts } from '../parts.ts';
 import { outputDatasetOf } from './dataset-records.ts';
 
-/** What the jobs show as their source. */
+/** The `source` that these jobs show. */
 export const EMBED_JOB = 'embed job';
-/** In one list, as its clients turn no pages. */
+/** All in one list, because Cohere's clients do not page. */
 const MOST_LISTED = 1000;
 
 const STATUS_OF = {
@@ -18,7 +18,7 @@ const STATUS_OF = {
   failed: 'failed',
 } as const satisfies Record<JobState, string>;
 
-/** An embed job in Cohere's shape. */
+/** An embed job in Cohere's format. */
 export const embedJobViewSchema = z.strictObject({
   job_id: z.string(),
   name: z.string().optional(),
@@ -45,7 +45,7 @@ export async function requireEmbedJob(queue: Jobs, id: JobId): Promise<EmbedJobV
   throw new EmbedmillError('job_not_found', `there is no embed job with the id ${id.slice(0, 100)}`);
 }
 
-/** The newest first. */
+/** Newest first. */
 export async function embedJobsOf(queue: Jobs): Promise<EmbedJobView[]> {
   const found: EmbedJobView[] = [];
   let after: string | undefined;

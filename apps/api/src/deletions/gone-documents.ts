@@ -68,7 +68,7 @@ export async function forgetGone(
   return end ?? 'cancelled';
 }
 
-/** Of a dry run: its last part, and the count. Its output is there also where so many may not go. */
+/** For a dry run: its last part, and the count. The output is written even if this many may not be deleted. */
 async function reportGone(handle: IngestHandle, gone: GoneDocuments, parts: SnapshotParts): Promise<void> {
   const { spool } = parts;
   async function* lines(): AsyncGenerator<Uint8Array> {
@@ -94,7 +94,7 @@ async function* listed(
   }
 }
 
-/** Writes the tombstones of what the snapshot lacks. */
+/** Writes the tombstones of the documents that the snapshot lacks. */
 async function listGone(
   handle: IngestHandle,
   { store, spool }: SnapshotParts,
@@ -109,7 +109,7 @@ async function listGone(
   async function* lines(): AsyncGenerator<Uint8Array> {
     const name = collection.name as CollectionName;
     for await (const page of documentPages(store, name, selection, signal)) {
-      // A job of no tenant speaks for those whose documents it has.
+      // A job without a tenant covers the tenants of its documents.
       const own = page.filter((key) => keys.hasTenant(key.tenant));
       const lacked = own.filter((key) => !keys.has(key));
       const gone = await foundBy([sweep], lacked, collection, store);

@@ -3,16 +3,17 @@ import type { IngestHandle, IngestRecord, JobSubmission } from '@embedmill/queue
 import type { Spool } from '@embedmill/sources';
 
 /**
- * What a deletion by a filter, or of what a snapshot lacks, has to wait for: of documents that are looked for in the store. Of documents that are named it does not
- * matter who is first: their tombstones keep older writes away. But what an older job has not written yet is not found,
- * and would stay. So these deletions look once the jobs have ended that were accepted before theirs. No job waits for a
- * later one, so that none waits forever. What older jobs write later still is for range-tombstones.ts.
+ * Deletions that search the store (by a filter, or for what a snapshot lacks) must wait for older jobs. If documents
+ * are named, the order of execution does not matter, because their tombstones reject older writes. But a document that
+ * an older job has not written yet is not found, and would stay. So these deletions search once all jobs accepted
+ * before them have ended. No job waits for a later one, so there is no deadlock. Anything that older jobs write even
+ * later is handled by range-tombstones.ts.
  */
 export function isDeletionByFilter({ purpose, source }: Pick<IngestRecord, 'purpose' | 'source'>): boolean {
   return purpose === 'ingest' && source.kind === 'collection';
 }
 
-/** Resolves once they have ended: to false when the job was cancelled meanwhile. Rejects with the signal's reason. */
+/** Resolves once they have ended; to false if the job was cancelled meanwhile. Rejects with the signal's reason. */
 export async function olderJobsEnded(
   handle: IngestHandle,
   { spool, pollMs }: { spool: Pick<Spool, 'readRecord'>; pollMs: number },
@@ -36,7 +37,7 @@ export async function unfinishedOf(
   const left: JobSubmission[] = [];
   for (const writer of jobs) {
     const state = await handle.stateOfWriter(writer);
-    // What the queue has lost is given back from the spool.
+    // A job that the queue has lost is restored from the spool.
     const isLost = state === undefined && (await spool.readRecord(writer.id, 'unfinished')) !== undefined;
     if (state === 'unfinished' || isLost) left.push(writer);
   }

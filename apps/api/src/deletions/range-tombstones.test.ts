@@ -14,8 +14,8 @@ import { recoverJobs } from '../dispatch/recovery.ts';
 import { startStoringApi, STORES, type StoringApi } from '../testing/storing-api.ts';
 
 /**
- * What comes late under an older sequence than a deletion that named no documents, and had not been stored when that
- * looked: it ends as if both had run in the order of acceptance.
+ * Late writes with an older sequence than a deletion that named no documents and did not find them: the result is as if
+ * both had run in the order of acceptance.
  */
 describe.each(STORES)('on %s', (_name, open) => {
   let storing: StoringApi;
@@ -68,10 +68,10 @@ describe.each(STORES)('on %s', (_name, open) => {
     await storing.finished(await remove(name, old));
     await run(name, [line('again', 1991)]);
     const again = await storing.finished(await retry(job));
-    // The one that was submitted again has been decided since; the one that is older is gone with its edit.
+    // The resubmitted document has been decided since; the older one is gone together with its edit.
     expect(again).toMatchObject({ documents: 4, stored: 1, superseded: 3, failed: 0 });
     expect(await storing.idsIn(name)).toEqual(['again', 'new']);
-    // Tried once more, they find what deleted them.
+    // When retried, they find the deletion.
     expect(await storing.finished(await retry(job))).toMatchObject({ skipped: 1, superseded: 3 });
     expect(await storing.idsIn(name)).toEqual(['again', 'new']);
   });
@@ -87,7 +87,7 @@ describe.each(STORES)('on %s', (_name, open) => {
       line('does-not', 2020, 'poison'),
       line('never', 2020, 'poison'),
     ]);
-    // Nothing of this one can be tried again.
+    // Nothing in this job can be retried.
     await run(name, [line('kept', 2021)]);
     expect(await storing.finished(await remove(name, old))).toMatchObject({ deleted: 2 });
     expect(await storing.idsIn(name)).toEqual(['kept']);
@@ -262,7 +262,7 @@ describe.each(STORES)('on %s', (_name, open) => {
     const asked = { source: { path } };
     const { body } = await api.json('POST', `/api/v1/collections/${name}/jobs`, asked);
     const job = await storing.finished(body);
-    // The store loses them.
+    // The store loses the documents.
     const { store } = api.parts;
     const keys = ['old', 'new'].map((id) => ({ tenant: DEFAULT_TENANT, id: id as DocumentId }));
     await store.deleteDocuments(name as CollectionName, keys, job.sequence);

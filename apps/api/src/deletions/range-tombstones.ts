@@ -22,23 +22,23 @@ import { documentPages } from './stored-documents.ts';
 import { deleteFound, foundBy, isForFilter, sweepOf, type Sweep } from './sweep.ts';
 
 /**
- * Deletions by a filter, and of what a snapshot lacks, name no documents: they delete what they find, once the jobs before
- * them have ended. What comes under an older sequence after they looked (a retry, a verification, a job that the queue had
- * lost) is held against a _range tombstone_, which the spool keeps of each such deletion until nothing older can be written
- * any more (retention.ts).
+ * Deletions by a filter, and of what a snapshot lacks, do not name documents: they delete what they find, once older
+ * jobs have ended. Writes with an older sequence that arrive after the search (a retry, a verification, a job that the
+ * queue had lost) are checked against a _range tombstone_, which the spool keeps for each such deletion until nothing
+ * older can be written any more (retention.ts).
  *
- * The deletion: waits for the jobs before it → its range tombstone is `open` → none of them has come meanwhile, or it is
- * withdrawn and all of this begins again → looks, deletes → `closed`; withdrawn where it deletes nothing after all.
- * The older job: has written all → reads the range tombstones that are later than it → waits while one is open, for
- * whether that deletes anything is not known → deletes of its own documents those that a closed one is for (sweep.ts).
+ * The deletion: waits for older jobs → writes its range tombstone as `open` → if an older job has appeared meanwhile,
+ * withdraws it and starts again → searches and deletes → `closed`, or withdrawn if it fails or is cancelled. The older
+ * job: has written everything → reads the later range tombstones → waits while one is open, because its outcome is
+ * unknown → deletes those of its own documents that a closed one covers (sweep.ts).
  *
- * So whichever comes first, one of the two sees the other: an older job that reads before the range tombstone is there is
- * seen by the deletion, which looks for older jobs afterwards. Who waits for whom is no circle: a deletion waits only while
- * its range tombstone is not there, an older job only while it is. All steps may be repeated, after whatever kill.
+ * So in any order, one of the two sees the other: if an older job reads before the range tombstone exists, the deletion
+ * sees the job, because it looks for older jobs afterwards. There is no deadlock: a deletion waits only while its range
+ * tombstone does not exist, an older job only while it does. All steps are idempotent.
  */
 export const rangeTombstoneSchema = z.strictObject({
   state: z.enum(['open', 'closed']),
-  /** Whose documents; of all where it is not said, but of a snapshot only of those tenants that it has documents of. */
+  /** The tenant of the documents. Undefined: all tenants, but for a snapshot only those with documents in it. */
   tenant: tenantSchema.optional(),
   deletes: z.discriminatedUnion('kind', [
     z.strictObject({
@@ -47,7 +47,7 @@ export const rangeTombstoneSchema = z.strictObject({
       filter: filterSchema.optional(),
       filterable: profileSchema.shape.filterable,
     }),
-    /** Those of the source whose keys the snapshot does not have. */
+    /** The documents of the source whose keys are missing from the snapshot. */
     z.strictObject({ kind: z.literal('snapshot'), source: z.string().nullable() }),
   ]),
 });
@@ -62,8 +62,8 @@ export interface RangeTombstoneParts {
 }
 
 /**
- * Resolves once the deletion may look for what it deletes: to false where the job was cancelled meanwhile. One that has
- * looked already does not wait again: what came since is waiting for it.
+ * Resolves once the deletion may search; to false if the job was cancelled meanwhile. A deletion that has already
+ * searched does not wait again, because newer arrivals wait for it.
  */
 export async function clearToLook(
   handle: IngestHandle,
@@ -80,7 +80,7 @@ export async function clearToLook(
   }
 }
 
-/** Settles the deletion's range tombstone, before anybody may see that it has ended. */
+/** Settles the deletion's range tombstone before its end becomes visible. */
 export async function closeRangeTombstone(
   handle: IngestHandle,
   parts: Pick<RangeTombstoneParts, 'spool'>,
@@ -93,8 +93,8 @@ export async function closeRangeTombstone(
 }
 
 /**
- * Deletes, of the documents of a job that writes nothing more, those that a later deletion was for. They are counted as
- * superseded, each once, wherever dispatchers die.
+ * Deletes the documents of a finished older job that a later deletion covers. Each is counted as superseded exactly
+ * once, even if dispatchers die.
  */
 export async function yieldToLaterDeletions(
   handle: IngestHandle,
@@ -131,7 +131,7 @@ export async function yieldToLaterDeletions(
       });
     }
   } catch (thrown) {
-    // With the collection, its documents are gone.
+    // The documents are gone together with the collection.
     if (!(thrown instanceof EmbedmillError) || thrown.code !== 'collection_not_found') throw thrown;
   }
 }
@@ -166,10 +166,10 @@ async function laterThan({
 }
 
 /**
- * Each document is counted before it is deleted, in the write that says so of its shard: what is deleted is not found again,
- * and a dispatcher that takes over could not tell whose it was.
+ * Each document is counted before it is deleted, in the same write as its shard's cursor: a deleted document is not
+ * found again, and the next dispatcher could not tell whose it was.
  *
- * @param to what `yielded` of the record calls these deletions
+ * @param to the key of these deletions in the record's `yielded`
  */
 async function yieldTo(deletions: readonly Sweep[], to: number, work: Yielding): Promise<void> {
   let shards = 0;
@@ -191,8 +191,8 @@ async function yieldTo(deletions: readonly Sweep[], to: number, work: Yielding):
 }
 
 /**
- * As `yieldTo`, of all documents that are stored: the pages of these are others once some are deleted, so that all are
- * counted first, as one shard behind the last.
+ * Like `yieldTo`, for all stored documents. Deleting changes their pages, so all are counted first, as one shard after
+ * the last.
  */
 async function yieldInAll(deletions: readonly Sweep[], to: number, work: Yielding): Promise<void> {
   const { handle, parts, signal } = work;
@@ -205,7 +205,7 @@ async function yieldInAll(deletions: readonly Sweep[], to: number, work: Yieldin
   for await (const keys of pages()) await (await foundNow(deletions, keys, work)).remove();
 }
 
-/** How many of these documents the deletions are for, and their deletion. */
+/** How many of these documents the deletions cover, and a function that deletes them. */
 async function foundNow(
   deletions: readonly Sweep[],
   keys: DocumentKey[],
@@ -222,7 +222,7 @@ async function foundNow(
   };
 }
 
-/** Counts so many documents as superseded, unless a dispatcher did that died then. */
+/** Counts this many documents as superseded, unless a dispatcher that died has already done so. */
 async function count(
   handle: IngestHandle,
   documents: number,
@@ -263,7 +263,7 @@ async function* keysOf({
   }
 }
 
-/** What a job deletes without naming it; undefined of one that does not. */
+/** What a job deletes without naming documents; undefined for any other job. */
 function saidBy(record: IngestRecord): Omit<RangeTombstone, 'state'> | undefined {
   const { purpose, mode, source, sourceName = null, collection, tenant } = record;
   if (purpose !== 'ingest') return undefined;
@@ -282,7 +282,10 @@ const hasLooked = ({ mode, gone, fetched, state }: IngestRecord): boolean =>
 const isOfTenant = ({ tenant }: RangeTombstone, payload: PointPayload): boolean =>
   tenant === undefined || tenant === payload.tenant;
 
-/** Jobs of its twin write to the job's collection, and it deletes from both: so it is kept for both. */
+/**
+ * Jobs of the twin write to the job's collection, and the deletion applies to both, so the tombstone is stored for
+ * both.
+ */
 function namesOf({ collection: { name, twin } }: IngestRecord): string[] {
   return twin === undefined ? [name] : [name, twin.name];
 }

@@ -9,7 +9,7 @@ const snapshot = (sourceName: string, more: Record<string, string> = {}) => ({
 });
 const docs = (...ids: string[]) => ids.map((id) => ({ id, text: `text of ${id}` }));
 
-/** After a snapshot, its source has what it has. */
+/** After a snapshot, its source has exactly the snapshot's documents. */
 describe.each(STORES)('on %s', (_name, open) => {
   let storing: StoringApi;
 
@@ -18,7 +18,7 @@ describe.each(STORES)('on %s', (_name, open) => {
   });
   afterAll(() => storing.api.close());
 
-  /** Submits, and gives the finished job. */
+  /** Submits, and returns the finished job. */
   const run = async (name: string, lines: readonly object[], query?: Record<string, string>) =>
     storing.finished(await storing.submit(name, lines, query));
 
@@ -40,7 +40,7 @@ describe.each(STORES)('on %s', (_name, open) => {
       done: 2,
     });
     expect(await storing.idsIn(name)).toEqual(['m1', 'm2', 'n1', 'w2', 'w4']);
-    // Of no name: those that have none.
+    // Without a name: the documents without a source.
     expect(await run(name, docs('n2'), { mode: 'snapshot', maxDeleted: '100%' })).toMatchObject({ gone: 1 });
     expect(await storing.idsIn(name)).toEqual(['m1', 'm2', 'n2', 'w2', 'w4']);
     const { body } = await storing.api.json('GET', `/api/v1/collections/${name}`);

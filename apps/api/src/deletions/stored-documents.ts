@@ -7,13 +7,13 @@ export interface StoredSelection {
   filter?: Filter | undefined;
   tenant?: TenantId | undefined;
   /**
-   * Whole documents where they can be had; or keys, of those alone that were written to their end, as lines that have no
-   * text to speak of.
+   * `documents`: whole documents if possible; `keys`: only keys of completely written documents, as lines with a
+   * placeholder text.
    */
   as: 'documents' | 'keys';
 }
 
-/** How many documents there are of these, written to their end. */
+/** The number of completely written documents. */
 export async function countSelected(
   store: VectorStore,
   collection: CollectionName,
@@ -25,7 +25,7 @@ export async function countSelected(
   return documents;
 }
 
-/** The keys of documents that were written to their end, some at a time. */
+/** The keys of completely written documents, in batches. */
 export async function* documentPages(
   store: VectorStore,
   collection: CollectionName,
@@ -43,9 +43,9 @@ export async function* documentPages(
 }
 
 /**
- * A collection's documents as lines of a source, in the order of their first points: what a job over stored documents is
- * cut into shards by. Each has its id and tenant; its text is what the store has, so that the line is a whole document,
- * but only of one chunk: the first, or, where writing a document was cut short and it has no first one, any.
+ * A collection's documents as lines of a source, in the order of their first points, for jobs over stored documents.
+ * Each line is a valid document with its id and tenant, but its text is only that of one chunk: the first, or any other
+ * if writing was interrupted and the first is missing.
  */
 export async function* storedDocuments(
   store: VectorStore,
@@ -72,7 +72,7 @@ export async function* storedDocuments(
     if (points.length < PAGE || after === undefined) return;
   }
 
-  /** Of documents that have no first chunk, one chunk each; none of those that came before. */
+  /** One chunk of each document without a first chunk; none for documents already listed. */
   async function withoutFirst(chunks: PointPayload[]): Promise<PointPayload[]> {
     const byDocument = new Map(chunks.map((payload) => [JSON.stringify(keyOf(payload)), payload]));
     const known = await store.findDocuments(collection, [...byDocument.values()].map(keyOf));
@@ -90,7 +90,7 @@ function lineOf({ document_id: id, tenant, text }: PointPayload): string {
   return `${JSON.stringify({ id, tenant, text: text === '' ? '-' : text })}\n`;
 }
 
-/** Keys as lines of a source, with a text that says nothing. */
+/** Keys as lines of a source, with a placeholder text. */
 function keyLines(keys: readonly DocumentKey[]): Buffer {
   return Buffer.from(keys.map(({ id, tenant }) => `${JSON.stringify({ id, tenant, text: '-' })}\n`).join(''));
 }

@@ -17,20 +17,20 @@ import {
 } from '@embedmill/vector-store';
 
 /**
- * A deletion that names no documents: by a filter, or of what a snapshot lacks. It deletes versions that it finds, not ids: a
- * version that is older than the deletion, later than the one that was found, and comes late (a retry) may be none of its.
- * So what is found is deleted at the last sequence before that of the next version that may still come, not at the
- * deletion's own. That keeps away whatever is older than what was found, and nothing else of what is older than the
- * deletion; what comes of that is held against its range tombstone (range-tombstones.ts).
+ * A deletion that does not name documents: by a filter, or of what a snapshot lacks. It deletes the versions that it
+ * finds, not ids: a late version (a retry) that is older than the deletion but newer than the one found may not match.
+ * So a found version is deleted not at the deletion's own sequence, but at the last one before the next version that
+ * may still arrive. That rejects everything older than the found version, but no other versions older than the
+ * deletion; those are checked against its range tombstone (range-tombstones.ts).
  */
 export interface Sweep {
   sequence: number;
   isFor: (payload: PointPayload) => boolean;
-  /** The sequences below its own that may still be written, the smallest first. */
+  /** The sequences below its own that may still be written, smallest first. */
   writable: readonly number[];
 }
 
-/** A document as it was found, and the sequence to delete that at. */
+/** A found version of a document, and the sequence at which to delete it. */
 export interface SweptDocument extends DocumentKey {
   sequence: number;
 }
@@ -44,13 +44,13 @@ export async function sweepOf(
   return { sequence, isFor, writable: await handle.writableBelow(sequence) };
 }
 
-/** All documents where there is no filter. */
+/** Without a filter, all documents match. */
 export function isForFilter(filter: Filter | undefined, filterable: Profile['filterable']): Sweep['isFor'] {
   const condition = filter === undefined ? undefined : conditionOf(filter, filterable);
   return (payload) => condition === undefined || satisfies(condition, payload);
 }
 
-/** Of these documents those that are stored, and that one of the sweeps is for: of several, the first. */
+/** The stored ones of these documents that a sweep covers, with the first such sweep. */
 export async function foundBy(
   sweeps: readonly Sweep[],
   keys: readonly DocumentKey[],
@@ -66,7 +66,7 @@ export async function foundBy(
   });
 }
 
-/** Deletes what was found, in the twin, too; what has been written since stays. Gives how many are deleted. */
+/** Deletes the found versions, in the twin, too; newer versions stay. Returns the number of deleted documents. */
 export async function deleteFound(
   found: readonly SweptDocument[],
   collection: Collection,
@@ -81,7 +81,7 @@ export async function deleteFound(
   return deleted;
 }
 
-/** As lines of a source; of those that are deleted at the job's own sequence it is not said. */
+/** As lines of a source; a sequence is stated only if it is not the job's own. */
 export function tombstoneLines(found: readonly SweptDocument[], own: number): Buffer {
   const lines = found.map(({ id, tenant, sequence }) =>
     JSON.stringify({ id, tenant, deleted: true, sequence: sequence === own ? undefined : sequence }),
@@ -89,7 +89,7 @@ export function tombstoneLines(found: readonly SweptDocument[], own: number): Bu
   return Buffer.from(lines.map((line) => `${line}\n`).join(''));
 }
 
-/** A document as it is stored. */
+/** A stored document. */
 interface StoredVersion extends DocumentKey {
   payload: PointPayload;
   decided: number;
@@ -111,7 +111,7 @@ async function readStored(
   return [...payloads].flatMap(([point, payload]) => {
     const decided = heads.get(point) ?? 0;
     const { tenant, document_id: id } = payload;
-    // Another one has been written since the look: it is not what was decided then.
+    // A newer version has been written since the search, which was not part of the decision.
     return payload.sequence > decided ? [] : { tenant, id, payload, decided };
   });
 }

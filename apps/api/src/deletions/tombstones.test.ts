@@ -6,11 +6,11 @@ import type { VectorStore } from '@embedmill/vector-store';
 import { sweep, type RetentionParts } from '../dispatch/retention.ts';
 import { collection, stored, testDispatch, type TestDispatch } from '../dispatch/test-dispatch.ts';
 
-/** Tombstones, and range tombstones, are forgotten when nothing older than they are can be written any more. */
+/** Tombstones and range tombstones are purged once nothing older can be written any more. */
 let redis: Awaited<ReturnType<typeof startTestRedis>>;
 let rig: TestDispatch;
 let tests = 0;
-/** Below which sequences a sweep forgot them. */
+/** The sequences below which a sweep purged them. */
 let purged: number[];
 
 beforeAll(async () => {
@@ -36,7 +36,7 @@ function parts(): RetentionParts {
   return { queue: rig.queue, spool: rig.spool, store, policy, log: rig.options().log };
 }
 
-/** In two hours: what was just accepted is no reason to keep them then. */
+/** In two hours, when recent acceptance is no longer a reason to keep them. */
 const LATER = 2 * 3600_000;
 
 test('a job that has not ended keeps those of later deletions, one that has ended well does not', async () => {
@@ -80,7 +80,7 @@ test('a job with failures keeps them for as long as they can be tried again', as
   const id = await rig.submit(3);
   await rig.finished(id);
   const { sequence } = (await rig.queue.getSubmission(id)) ?? {};
-  // Its record is still kept by then.
+  // Its record still exists then.
   const long = { ...parts().policy, failuresAgeMs: 100 * LATER };
   await sweep({ ...parts(), policy: long }, Date.now() + LATER);
   expect(purged).toEqual([sequence]);

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vi
 import { sweep } from './retention.ts';
 import { collection, stored, testDispatch, type TestDispatch } from './test-dispatch.ts';
 
-/** Jobs of 1,000 documents and more are bulk loads here. */
+/** Jobs of at least 1,000 documents are bulk loads here. */
 const MANY = 2000;
 const NAME = collection.name as CollectionName;
 const DEADLINE = { timeout: 45_000, interval: 20 };
@@ -36,7 +36,7 @@ afterEach(async () => {
   expect(fake.violations).toEqual([]);
 });
 
-/** Links of a point in the collection's index; 0 while it is put off. */
+/** The links of a point in the collection's index; 0 while it is deferred. */
 async function links(): Promise<number> {
   const answer = await fetch(`${fake.url}/collections/${NAME}`);
   const { result } = (await answer.json()) as { result: { config: { hnsw_config: { m: number } } } };
@@ -48,7 +48,7 @@ async function indexIsBack(): Promise<void> {
   expect(await links()).toBe(16);
 }
 
-/** A worker whose shards are answered once the test lets them. */
+/** A worker whose shards are settled once the test allows it. */
 async function heldWorker(answer: (shard: Parameters<typeof stored>[0]) => Promise<ShardResult>) {
   const begun = Promise.withResolvers<void>();
   const allowed = Promise.withResolvers<void>();
@@ -172,7 +172,7 @@ test('where all die before the load’s end is told, a sweep ends it; it leaves 
   await rig.worker(async (shard) => stored(shard));
   await rig.dispatcher();
   await rig.finished(job);
-  // One that the queue has lost, and that comes back from the spool; and one that nobody knows any more.
+  // A job that the queue has lost and that is restored from the spool, and one that no longer exists.
   const [lost, unknown] = [newJobId(), newJobId()];
   await rig.spool.keepRecord(lost, { state: 'queued' }, 'unfinished');
   for (const id of [lost, unknown]) await store.loads?.begin(NAME, id, MANY);

@@ -95,7 +95,7 @@ describe.each(brokers)('by $name', ({ name, missing, start, as }) => {
         await rig.worker(async (shard) => {
           active += 1;
           if (active === slots) allBusy.resolve();
-          // Nobody is done before all are busy: with no more than the three of the bound, that would never be.
+          // None finishes before all are busy, which could never happen with only the three of the bound.
           await allBusy.promise;
           const depth = await rig.queue.depth();
           most = Math.max(most, depth.waiting + depth.active);
@@ -137,7 +137,7 @@ describe.each(brokers)('by $name', ({ name, missing, start, as }) => {
         }, 1);
         await rig.dispatcher();
         const id = await rig.submit(5000);
-        // One is in hand and others wait: when none does any more, the dispatcher has taken them back.
+        // One is in progress and others wait; once none waits any more, the dispatcher has withdrawn them.
         while (!((await rig.queue.depth()).active === 1 && (await rig.queue.depth()).waiting > 0)) {
           await setTimeout(10);
         }
@@ -190,9 +190,9 @@ describe.each(brokers)('by $name', ({ name, missing, start, as }) => {
         });
         await dying;
         expect(job).toMatchObject({ state: 'completed', stored: 256, failed: 44, done: 300 });
-        // Told once the record says so, which is what was waited for.
+        // Reported once the record says so, which the test has waited for.
         await expect.poll(() => ({ lost, ends })).toEqual({ lost: 44, ends: ['completed'] });
-        // The first try, and three after it.
+        // The first attempt, and three retries.
         expect(deaths).toBe(4);
         const failures = Buffer.concat(await Array.fromAsync(rig.spool.readReports(id, 'failures')))
           .toString()
@@ -207,7 +207,7 @@ describe.each(brokers)('by $name', ({ name, missing, start, as }) => {
         });
       });
 
-      /** Runs dispatchers one after another, each of which dies where it would do this to a source, until so many have. */
+      /** Runs dispatchers in sequence, each of which dies at this action on a source, until this many have died. */
       async function dieAt(task: 'transcode' | 'manifest', deaths: number): Promise<void> {
         const entry = new URL('./dying-dispatcher.fixture.ts', import.meta.url);
         for (let died = 0; died < deaths; died += 1) {
@@ -225,7 +225,7 @@ describe.each(brokers)('by $name', ({ name, missing, start, as }) => {
         expect(job.error?.message).toContain("3 times while they read the job's source");
       });
 
-      // What counts losses is the same on all; this is how they are counted.
+      // Losses are counted in the same way everywhere; this tests the count itself.
       if (name === 'Redis')
         test('a job goes on at which dispatchers died, but not three times at one place', async () => {
           await rig.worker((shard) => Promise.resolve(stored(shard)));
@@ -262,13 +262,13 @@ describe.each(brokers)('by $name', ({ name, missing, start, as }) => {
           Buffer.concat(await Array.fromAsync(rig.spool.readReports(bad, 'failures'))).length,
         ).toBeGreaterThan(0);
 
-        // A folder of no job goes when it is old: its upload may still be under way.
+        // A folder without a job is removed only once it is old, because its upload may still be in progress.
         const later = Date.now() + 25 * 3600_000;
         expect(await sweep({ ...parts, policy: { ...policy, failuresAgeMs: 1e12 } }, later)).toEqual({
           jobs: 0,
           folders: 1,
         });
-        // Its dispatcher may still be letting go of it.
+        // Its dispatcher may still be releasing it.
         await expect.poll(() => rig.queue.forget(bad).then(() => 'forgotten', String)).toBe('forgotten');
         expect(await rig.queue.getJob(bad)).toBeUndefined();
         await expect(rig.queue.forget(bad)).rejects.toMatchObject({ code: 'job_not_found' });

@@ -6,8 +6,8 @@ import type { InputOf, OutputOf, SourceTask } from '../sources/source-tasks.ts';
 import { SourceThreads } from '../sources/source-threads.ts';
 
 /**
- * A dispatcher for a test: one thing that is done to sources, or a deletion, kills its whole process, or the test does. With
- * `losesSource` a job's source is gone once its keys are asked for.
+ * A dispatcher for a test: a certain action on sources, or a deletion, kills its whole process, or the test kills it.
+ * With `losesSource`, a job's source disappears once its keys are requested.
  */
 const [address = '', folder = '', fatal = '', qdrantUrl, loses] = process.argv.slice(2);
 

@@ -6,13 +6,13 @@ import { startTestRedis, type TestRedis } from '@embedmill/redis-server';
 import { collection, stored, testDispatch, type TestDispatch } from './test-dispatch.ts';
 
 /**
- * Fair share on the real queue, with fake workers that take as long as a shard has documents. What is compared is in
- * which order shards are settled, so that a busy machine changes nothing.
+ * Fair share on the real queue, with fake workers whose time is proportional to a shard's documents. The tests compare
+ * the order in which shards are settled, so a busy machine does not matter.
  */
 const DOCUMENT_MS = 0.3;
 
 let rig: TestDispatch;
-/** Documents settled, by tenant, and in order. */
+/** Settled documents by tenant, in order. */
 let served: Map<string, number>;
 let order: Shard[];
 
@@ -45,7 +45,7 @@ const startWorkers = (slots: number, onSettled: () => void = () => {}) =>
     return stored(shard);
   }, slots);
 
-/** Jain, Chiu and Hawe, DEC Research Report TR-301 (1984). */
+/** The fairness index of Jain, Chiu and Hawe, DEC Research Report TR-301 (1984). */
 const jain = (values: number[]): number =>
   values.reduce((sum, one) => sum + one, 0) ** 2 /
   (values.length * values.reduce((sum, one) => sum + one * one, 0));
@@ -73,7 +73,7 @@ test.each([1, 2])(
     for (const documents of [each, 1600, 400, 160])
       for (let n = 0; n < each / documents; n += 1) jobs.push(await submit(`of ${documents}`, documents));
     for (let n = 0; n < dispatchers; n += 1) await rig.dispatcher({ mostShards: 1000, jobs: 1000 });
-    // All are scanned before the first is claimed: what is compared is how room is given.
+    // All jobs are scanned before the first shard is claimed, so that only the allocation of room is compared.
     const running = async () =>
       (await rig.queue.listJobs({ limit: 1000 })).jobs.filter(({ state }) => state === 'running').length;
     await expect.poll(running, { timeout: 60_000 }).toBe(jobs.length);
@@ -102,14 +102,14 @@ test.each([
       if (Date.now() > deadline) throw new Error('the large job does not get on');
       await setTimeout(5);
     }
-    // From when it is in hand, however long receiving and scanning it take here.
+    // From the moment it is running, however long receiving and scanning take here.
     const small = await submit(tenant, 1);
     for (let state = ''; state !== 'running' && state !== 'completed';)
       state = (await rig.queue.getJob(small))?.state ?? '';
     const before = order.length;
     expect(await rig.finished(small)).toMatchObject({ state: 'completed' });
     const place = order.findIndex(({ job }) => job === small);
-    // The shards that wait, those in hand, and what a look or two let pass.
+    // The waiting shards, those in progress, and those added within a check or two.
     expect(place - before).toBeLessThan(25);
     await rig.queue.cancel(large);
     expect(await rig.finished(large)).toMatchObject({ state: 'cancelled' });

@@ -9,7 +9,7 @@ import { consumeIngest, DEFAULT_PREFIX, type IngestHandle } from '@embedmill/que
 import { startTestRedis, type TestRedis } from '@embedmill/redis-server';
 import { collection, stored, testDispatch, type TestDispatch } from './test-dispatch.ts';
 
-/** A Redis that forgets: one that died and whose file was cut, or a replica that took over too soon. */
+/** A Redis that loses data: one that died with a truncated file, or a replica that took over too soon. */
 let redis: TestRedis;
 let rig: TestDispatch;
 
@@ -30,7 +30,7 @@ const ALL_KEYS = `
   return all
 `;
 
-/** `restore` makes Redis what it is now: as one does that lost the end of its file. */
+/** `restore` resets Redis to its current state, like the loss of the end of its file. */
 async function copyRedis() {
   const client = new Redis(redis.url);
   const copied = (await client.callBuffer('EVAL', ALL_KEYS, 0)) as [Buffer, Buffer, Buffer][];
@@ -146,7 +146,7 @@ test('shards that Redis lost are added again, and counted once', async () => {
     prefix: DEFAULT_PREFIX,
   });
   rig.onClose(() => shards.close());
-  // As a master that dies before its replica has heard of the shard.
+  // Like a master that dies before its replica has received the shard.
   expect(await shards.remove(`${id}-2`)).toBe(1);
   release.resolve();
   expect(await rig.finished(id)).toMatchObject({

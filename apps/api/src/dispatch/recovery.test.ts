@@ -22,7 +22,7 @@ import { storedPayload } from '../testing/stored-payload.fixture.ts';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
 
 const NAME = 'docs' as CollectionName;
-/** The third line is no document, so that the source is kept when the job has finished. */
+/** The third line is not a document, so that the source is kept after the job has finished. */
 const LINES = ['{"id":"a","text":"x"}', '{"id":"b","text":"y"}', '{"id":"c"}', '{"id":"a","text":"z"}'];
 
 let api: TestApi;
@@ -54,7 +54,7 @@ async function finished(id: string): Promise<Job> {
   throw new Error('the job did not finish');
 }
 
-/** A fake worker: it says that it stored and deleted everything, stores what `stores` names, and deletes nothing. */
+/** A fake worker: it reports that it stored and deleted everything, but only stores what `stores` names. */
 async function work(stores: readonly string[]): Promise<void> {
   await api.dispatch();
   const { store, spool } = api.parts;

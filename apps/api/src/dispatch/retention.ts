@@ -100,19 +100,19 @@ async function purgeTombstones(
   now: number,
 ): Promise<void> {
   const known = new Set<string>(jobs.map(({ id }) => id));
-  // What the queue has lost, and not been given back yet, is not among its writers.
+  // Jobs that the queue has lost and that are not restored yet are not among its writers.
   if ((await spool.unfinishedJobs()).some((id) => !known.has(id))) return;
   const accepted = 1000 * (now - ACCEPTED_MS);
-  // Before the collections: one that has any by now has been created.
+  // Read before the collections, so that every collection with range tombstones is listed.
   const withRanges = await spool.rangeTombstones.collections();
   const collections = await store.listCollections();
   for (const name of withRanges)
     if (!collections.some((one) => one.name === name)) await spool.rangeTombstones.removeAll(name);
   for (const { name, twin } of collections) {
-    // A copy writes what others were accepted with, and jobs of the twin write here.
+    // A copy writes documents under their original sequences, and jobs of the twin write here, too.
     if (twin !== undefined) continue;
     const oldest = await queue.oldestSequence(name, (job) => known.has(job), accepted);
-    // Jobs of before there were sequences are among no writers, and older than all.
+    // Jobs from before sequences existed are not among the writers, and older than everything.
     const isOld = jobs.some((job) => job.collection === name && job.sequence === 0 && mayWrite(job));
     if (isOld) continue;
     const below = Math.min(oldest ?? accepted, accepted);

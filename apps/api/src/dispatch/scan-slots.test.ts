@@ -3,7 +3,7 @@ import { ScanSlots } from './scan-slots.ts';
 
 const never = new AbortController().signal;
 
-/** Scans that end when they are told to, and note when they begin. */
+/** Scans that end on command, and record when they begin. */
 function scans(slots: ScanSlots) {
   const begun: string[] = [];
   const ends = new Map<string, () => void>();

@@ -35,7 +35,7 @@ export const collection: Collection = {
   createdAt: new Date(0).toISOString(),
 };
 
-/** What a worker answers that stored all of a shard. */
+/** The result of a worker that stored a whole shard. */
 export const stored = (shard: Shard): ShardResult => ({
   ...NO_COUNTS,
   index: shard.index,
@@ -45,13 +45,13 @@ export const stored = (shard: Shard): ShardResult => ({
   tokens: 7 * shard.range.documents,
 });
 
-/** Nothing is measured for a collection without BM25, and no job is over stored documents. */
+/** A collection without BM25 needs no average length, and no job reads stored documents. */
 const store = { takeBack: async () => undefined, listCollections: async () => [] } as unknown as VectorStore;
 
 export interface TestDispatch {
   readonly queue: Queue;
   readonly spool: Spool;
-  /** The spool's. */
+  /** The folder of the spool. */
   readonly folder: string;
   readonly address: QueueOptions;
   options(): DispatcherOptions;
@@ -61,15 +61,15 @@ export interface TestDispatch {
     concurrency?: number,
   ): Promise<ModelConsumer>;
   submit(documents: number, job?: Pick<NewJob, 'maxFailures'>): Promise<JobId>;
-  /** Submits an upload in another format than NDJSON. */
+  /** Submits an upload in a format other than NDJSON. */
   submitEncoded(body: Buffer, encoding: SourceEncoding): Promise<JobId>;
   finished(id: JobId): Promise<Job>;
   onClose(close: () => Promise<void>): void;
-  /** Ends all that was started, the last first. */
+  /** Stops everything that was started, in reverse order. */
   close(): Promise<void>;
 }
 
-/** Dispatchers, and workers whose models are the test's, on a queue of the test's and a spool of their own. */
+/** Dispatchers, and workers with the test's models, on a separate queue and spool. */
 export async function testDispatch(address: QueueOptions): Promise<TestDispatch> {
   const closers: (() => Promise<void>)[] = [];
   const folder = await mkdtemp(join(tmpdir(), 'embedmill-dispatcher-'));

@@ -18,7 +18,7 @@ interface Received {
   body: string;
 }
 
-/** A receiver that answers with the statuses given, the last one for ever. */
+/** A receiver that responds with the given statuses, repeating the last one. */
 class Receiver {
   readonly received: Received[] = [];
   statuses: number[] = [204];
@@ -75,7 +75,7 @@ afterEach(async () => {
 });
 
 let runs = 0;
-/** A queue of the test's own, and one that delivers from it. */
+/** A separate queue, and a deliverer for it. */
 async function opened(pauses = [0.05]): Promise<{ webhooks: WebhookQueue; consume: () => Promise<void> }> {
   const address = { redisUrl: redis.url, prefix: `{webhooks-${(runs += 1)}}` };
   const webhooks = await WebhookQueue.open(address);

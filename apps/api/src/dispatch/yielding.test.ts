@@ -6,7 +6,7 @@ import { openQdrantStore } from '@embedmill/vector-store';
 import { startFakeQdrant, type FakeQdrant } from '@embedmill/vector-store/fake-qdrant';
 import { startStoringApi, type StoringApi } from '../testing/storing-api.ts';
 
-/** Jobs that give way to later deletions, over whose documents dispatchers are killed: each is counted once. */
+/** Jobs that yield to later deletions while dispatchers are killed: each document is counted exactly once. */
 const OLD = 1100;
 
 let fake: FakeQdrant;
@@ -28,7 +28,7 @@ test.each([
   const { api } = storing;
   const name = await storing.newCollection();
   storing.poison = 'poison';
-  // More than are looked at at once.
+  // More than one page.
   const years = [...Array.from({ length: OLD }, () => 1990), 2020, 2021];
   const lines = years.map((year, n) => ({ id: `${n}`, text: 'poison', metadata: { year } }));
   const failed = await storing.finished(await storing.submit(name, lines));

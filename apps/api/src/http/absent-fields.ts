@@ -4,15 +4,15 @@ type Issue = z.core.$ZodIssue;
 type Holder = Record<PropertyKey, unknown>;
 
 /**
- * What nulls may hide behind one another, as in a union whose branch is chosen by a field: after so many looks the rest
- * is an error as it stands. Each look is a whole check, so a request cannot ask for many.
+ * The number of passes, because one null may hide another, as in a union whose branch depends on a field. After the
+ * last one, remaining nulls are errors. Each pass is a full validation, so the number is limited.
  */
 const MOST_LOOKS = 4;
 
 /**
- * A request's part by its schema, where `null` is the same as absent in every field that the schema does not give to
- * null: many clients send all the fields they know. It is taken out where the schema refuses it and nowhere else, so that
- * a null in someone's metadata stays, and an unknown field is unknown with null in it, too. `data` is changed.
+ * Validates a part of a request, treating `null` as absent in every field whose schema does not allow null, because
+ * many clients send all fields they know. A null is removed only where the schema refuses it, so nulls in metadata
+ * stay, and unknown fields are refused even with null. Modifies `data`.
  */
 export function parseRequest<Schema extends z.ZodType>(
   schema: Schema,

@@ -5,7 +5,7 @@ import { isStatic, staticFile, type StaticFile } from './static-file.ts';
 
 const app = import.meta.url.endsWith('.ts') ? '../..' : '..';
 
-/** What the console's build writes, beside this app's folder: seen from the sources, or from this app's bundle. */
+/** The folder of the console's build, next to this app's folder: relative to the sources, or to this app's bundle. */
 export const CONSOLE_FOLDER = fileURLToPath(new URL(`${app}/../console/dist/`, import.meta.url));
 
 /** A file of the console. */
@@ -15,8 +15,8 @@ export interface ConsoleFile extends StaticFile {
 }
 
 /**
- * All files of a built console, by their paths below its folder; none where there is no such folder. They are read and
- * compressed once and stay in memory: a path that is not among them is no file, whatever it looks like.
+ * All files of a built console by their relative paths; none if the folder does not exist. They are read and compressed
+ * once and stay in memory, so no other path can be requested, whatever it looks like.
  */
 export async function readConsole(folder: string): Promise<ReadonlyMap<string, ConsoleFile>> {
   const found = await readdir(folder, { recursive: true, withFileTypes: true }).catch((error: unknown) => {
@@ -36,7 +36,7 @@ export async function readConsole(folder: string): Promise<ReadonlyMap<string, C
   );
 }
 
-/** Whether who asks is a browser that wants a page, and not a program that takes whatever comes. */
+/** Whether the client is a browser that requests a page, and not a program that accepts anything. */
 export function wantsPage(accept: string | undefined): boolean {
   return accept?.toLowerCase().includes('text/html') === true;
 }

@@ -12,8 +12,8 @@ const DECODERS: Readonly<Record<string, () => Transform>> = {
 };
 
 /**
- * A body's bytes without their Content-Encoding, decoded as they are asked for: whoever stops at a limit has unpacked no
- * more than a buffer beyond it. Errors: `unsupported_media_type`, `invalid_request` where the bytes are not so encoded.
+ * Decodes a body's Content-Encoding on demand: a reader that stops at a limit has decoded at most one buffer beyond it.
+ * Errors: `unsupported_media_type`, `invalid_request` if the bytes are not validly encoded.
  */
 export function decodedBytes(
   chunks: AsyncIterable<Buffer>,
@@ -34,7 +34,7 @@ async function* decoded(
   decoder: Transform,
   encoding: string,
 ): AsyncGenerator<Buffer, void> {
-  // What ends it reaches the loop below as well.
+  // Errors also reach the loop below.
   pipeline(Readable.from(chunks), decoder, () => undefined);
   try {
     yield* decoder as AsyncIterable<Buffer>;
@@ -46,7 +46,7 @@ async function* decoded(
   }
 }
 
-/** Errors of the decoders have numbers of their own beside their codes; those of connections are the system's. */
+/** Decoders' errors also have their own numbers; connections' errors have the system's. */
 function isDecoding(error: unknown): error is Error {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return /^(Z_|ZSTD_|ERR_(_|BROTLI|ZLIB|ZSTD))/.test(code);

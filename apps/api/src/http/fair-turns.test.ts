@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { FairTurns } from './fair-turns.ts';
 
-/** Work that ends when it is told to, and what has begun so far. */
+/** Work that ends on command, and the list of started work. */
 function works(turns: FairTurns) {
   const begun: string[] = [];
   const ends: (() => void)[] = [];

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-/** What is answered to a request that says whom it asks; undefined for the API's own address. */
+/** The response to a request with this Host; undefined for the API's own address. */
 async function asked(host: string, path = '/api/v1/collections'): Promise<{ status: number; body: string }> {
   const sent = request(new URL(path, api.url), { headers: { host } });
   return new Promise((resolve, reject) => {
@@ -67,7 +67,7 @@ test('what is no host is not this one', () => {
   expect(() => assertOwnName(undefined, [])).not.toThrow();
 });
 
-/** What is answered to a change that a browser says this of. */
+/** The response to a change with these browser headers. */
 async function changed(on: TestApi, headers: Record<string, string>): Promise<number> {
   const sent = request(new URL('/api/v1/queue/resume', on.url), { method: 'POST', headers });
   return new Promise((resolve, reject) => {

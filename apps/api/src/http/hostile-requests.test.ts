@@ -9,7 +9,7 @@ import type { Job } from '@embedmill/jobs';
 import { spooledFiles } from '../testing/spooled-files.ts';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
 
-/** Requests that are made to break something. */
+/** Malicious requests. */
 let api: TestApi;
 let sources: string;
 const NAME = 'docs';
@@ -156,12 +156,12 @@ test('a name with lines of its own stays one line in events, headers and the log
 
 describe('uploads', () => {
   const PATIENCE_MS = 60;
-  /** What a server answers to bytes that are sent as they are, until it or the sender hangs up. */
+  /** The server's response to raw bytes, until either side closes the connection. */
   async function exchange(bytes: Uint8Array): Promise<string> {
     const socket = connect(Number(new URL(api.url).port), '127.0.0.1');
     let answer = '';
     socket.on('data', (chunk) => (answer += chunk.toString('latin1'))).on('error', () => undefined);
-    // What is not whole by then has broken off.
+    // An incomplete response at this point was interrupted.
     socket.setTimeout(PATIENCE_MS, () => socket.destroy()).write(bytes);
     await once(socket, 'close');
     return answer;
@@ -208,7 +208,7 @@ describe('uploads', () => {
           return exchange(Buffer.from(`POST ${JOBS} HTTP/1.1\r\n${headers.join('\r\n')}\r\n\r\n${body}`));
         });
         for (const answer of await Promise.all(answers)) {
-          // Nothing where the sender broke off first.
+          // Nothing if the sender closed first.
           for (const [, status = ''] of answer.matchAll(/^HTTP\/1\.1 (\d+) /gm)) {
             expect(Number(status), answer).toBeLessThan(500);
             statuses.set(status, (statuses.get(status) ?? 0) + 1);

@@ -10,27 +10,26 @@ import { JsonBounds, USUAL_JSON, type JsonLimits } from './json-bounds.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What a body of JSON may have in it, where that is more than usual. */
+    /** The bounds of a JSON body, if larger than usual. */
     json?: JsonLimits;
   }
 }
 
 /**
- * How bodies of JSON come in: counted while they come, parsed when they are whole; numbers which no double has are their
- * text, as they are in documents. A large one takes the event loop for
- * some tens of milliseconds; so they are parsed one at a time, each principal in its turn, and the loop is left to
- * others afterwards for as long as it took.
+ * Receives JSON bodies: counted while they arrive, parsed once complete; numbers that a double cannot represent become
+ * their text, as in documents. Parsing a large body blocks the event loop for some tens of milliseconds, so bodies are
+ * parsed one at a time, principals take turns, and each parse is followed by a pause of the same length.
  */
 
-/** What is parsed in about a millisecond. */
+/** The bytes that are parsed in about a millisecond. */
 const SMALL_BYTES = 64 * 1024;
 /** The longest pause after a body. */
 const LONGEST_REST_MS = 250;
 
-/** How long a body may take to be whole. */
+/** How long a body may take to arrive. */
 const TOTAL_MS = 120_000;
 
-/** Parses JSON for all routes that are added from now on, in place of Fastify's own way; other types are refused. */
+/** Parses JSON for all routes added from now on, replacing Fastify's own parser; other types are refused. */
 export function parseJsonBodies(server: FastifyInstance, pace: BodyPace = USUAL_PACE): void {
   server.removeAllContentTypeParsers();
   const large = new FairTurns(1);
@@ -40,7 +39,7 @@ export function parseJsonBodies(server: FastifyInstance, pace: BodyPace = USUAL_
     async (request: FastifyRequest, body: IncomingMessage): Promise<unknown> => {
       const { bodyLimit, config } = request.routeOptions;
       const bytes = await readBody(body, bodyLimit, new JsonBounds(config.json ?? USUAL_JSON), pace);
-      // Clients name the type of a body that they do not send, where a route takes none.
+      // Clients may state the type of an absent body, for routes without one.
       if (bytes.length === 0 && request.routeOptions.schema?.body === undefined) return undefined;
       if (bytes.length <= SMALL_BYTES) return parsed(request, bytes);
       return large.run(request.principal?.name ?? '', undefined, async () => {
@@ -55,19 +54,20 @@ export function parseJsonBodies(server: FastifyInstance, pace: BodyPace = USUAL_
   function parsed(request: FastifyRequest, bytes: Buffer): unknown {
     const text = textOfBody(bytes);
     let result: { error: Error | null; value?: unknown } | undefined;
-    // Fastify's own parser says what is no JSON, or is made to change prototypes.
+    // Fastify's own parser reports invalid JSON, and attempts at prototype pollution.
     void parse(request, text, (error, value) => (result = { error, value }));
     if (result === undefined) throw new EmbedmillError('internal', 'the body was not parsed at once');
     if (result.error !== null) throw result.error;
-    // Numbers by the million are token ids, of which a double has all.
+    // Millions of numbers are token ids, which doubles represent exactly.
     const isPlain = request.routeOptions.config.json !== undefined || !mayHaveInexactNumber(text);
     return isPlain ? result.value : parseJson(text);
   }
 }
 
 /**
- * A body in memory, decoded; the limit is one of what it unpacks to. Leaving early leaves the connection whole, so that an answer can be sent. Errors:
- * `payload_too_large` beyond `limit` bytes, `upload_incomplete` where it breaks off, and what the bounds say.
+ * A decoded body in memory; the limit applies to the decoded bytes. Leaving early keeps the connection open, so that a
+ * response can be sent. Errors: `payload_too_large` beyond `limit` bytes, `upload_incomplete` if it breaks off, and
+ * those of the bounds.
  */
 export async function readBody(
   body: IncomingMessage,

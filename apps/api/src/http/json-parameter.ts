@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** A parameter of an address that is JSON. */
+/** A query parameter that contains JSON. */
 export const jsonParameter = (example: string) =>
   z
     .string()

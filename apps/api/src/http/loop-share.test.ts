@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { EVERYONE, runAs } from '../access/principal.ts';
 import { LoopShare } from './loop-share.ts';
 
-/** Work that takes the loop for so many stretches, and notes each. */
+/** Work that takes the event loop for this many time slices, and records each. */
 async function long(name: string, stretches: number, notes: string[]): Promise<void> {
   const share = new LoopShare();
   for (let n = 0; n < stretches; n += 1) {
@@ -23,7 +23,7 @@ test('between two stretches of long work, whoever it is of, others get the loop'
     }
   })();
   const work = Array.from({ length: 6 }, () => long('work', 4, notes));
-  // The first stretch of each was had at once.
+  // Each got its first time slice at once.
   notes.splice(0);
   await Promise.all(work);
   isOver = true;
@@ -43,7 +43,7 @@ test('principals take turns, however much work one of them has', async () => {
   const work = [...as('many', 8), ...as('one', 1)];
   notes.splice(0);
   await work.at(-1);
-  // Three more stretches of its own, with no more than one of the other's before each.
+  // Three more of its own time slices, each preceded by at most one of the other's.
   expect(notes.filter((name) => name === 'one').length).toBe(3);
   expect(notes.filter((name) => name === 'many').length).toBeLessThanOrEqual(4);
   await Promise.all(work);

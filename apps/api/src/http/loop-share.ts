@@ -5,10 +5,10 @@ import { assertClientWaits } from './request-life.ts';
 const STRETCH_MS = 15;
 
 /**
- * Shares the event loop with other requests: what goes through many hits asks after each, and where it has had its stretch
- * goes on when it has its turn. One stretch is run between two looks at sockets and timers, so however many requests have
- * long work, others wait for one stretch and not for one of each; principals take turns, then the requests of each. One
- * LoopShare for each piece of work. Errors: `client_gone`, where nobody waits for it any more.
+ * Shares the event loop with other requests: work over many hits calls `step` after each, and once its time slice is
+ * used up, waits for its next turn. Only one slice runs between two polls of sockets and timers, so other requests wait
+ * for one slice in total, however many requests have long work. Principals take turns, then the requests of each. One
+ * LoopShare per piece of work. Errors: `client_gone` if the client has disconnected.
  */
 export class LoopShare {
   readonly #share = currentShare();

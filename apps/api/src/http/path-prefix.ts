@@ -1,6 +1,6 @@
 /**
- * The address of a request without the path that everything is below, where a proxy leaves it there. Requests that do
- * not come by the proxy, such as probes, are taken as they are.
+ * Removes the path prefix from a request's URL, if a proxy has left it there. Requests that bypass the proxy, such as
+ * probes, are accepted unchanged.
  */
 export function withoutPrefix(url: string, prefix: string): string {
   if (!url.startsWith(prefix)) return url;

@@ -18,7 +18,7 @@ const point = (n: number): StoredPoint => ({
   payload: { document_id: `d${n}` as DocumentId, tenant: 'default' as TenantId, chunk_count: 1 } as never,
 });
 
-/** An API with one place, over a store whose searches end when they are told to, and what it was asked. */
+/** An API with one place and a store whose searches end on command, and the store's calls. */
 async function start(): Promise<{ api: TestApi; searches: (() => void)[] }> {
   const folder = await mkdtemp(join(tmpdir(), 'embedmill-life-'));
   closers.push(() => rm(folder, { recursive: true, force: true }));
@@ -58,7 +58,7 @@ test('work ends at its next step once its client has gone, and its place is free
   await expect.poll(() => searches.length, WAIT).toBe(1);
   leave.abort();
   const status = async () => (await api.call('/v1/models')).status;
-  // What the store does for it is not over, whether or not anybody waits.
+  // The store's work is not finished, whether or not anybody waits.
   for (let n = 0; n < 5; n += 1) expect(await status()).toBe(429);
   searches[0]?.();
   await expect.poll(status, WAIT).toBe(200);
@@ -68,7 +68,7 @@ test('work ends at its next step once its client has gone, and its place is free
 test('work whose client waits goes on to its end', async () => {
   const { api, searches } = await start();
   const asked = api.json('POST', '/api/v1/collections/docs/near-duplicates', { points: 130 });
-  // Sixty-four points a step.
+  // Sixty-four points per step.
   for (let n = 1; n <= 3; n += 1) {
     await expect.poll(() => searches.length, WAIT).toBe(n);
     searches[n - 1]?.();

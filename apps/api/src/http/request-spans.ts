@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { RequestSpan, Tracing } from '@embedmill/tracing';
 
-/** Asked every few seconds by machines. */
+/** Requested by machines every few seconds. */
 const UNTRACED = new Set(['/healthz', '/readyz', '/metrics']);
 
 /** A span for each request, in which its handler runs. */
@@ -11,7 +11,7 @@ export function traceRequests(server: FastifyInstance, tracing: Tracing): void {
     if (UNTRACED.has(request.routeOptions.url ?? '')) return;
     spans.set(request, tracing.startRequest(request.headers));
   });
-  // Not before: what reads a body runs where its bytes come from, not in the request.
+  // Not earlier, because reading a body runs in the socket's context, not in the request's.
   server.addHook('preHandler', (request, _reply, done) => {
     const span = spans.get(request);
     if (span === undefined) done();

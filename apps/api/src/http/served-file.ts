@@ -26,7 +26,7 @@ export function sendFile(
     const message = `the file has ${source.size} bytes; the range ${asked} is outside it`;
     throw new EmbedmillError('range_not_satisfiable', message);
   }
-  // Of several ranges, or what is no range, the whole file may be sent (RFC 9110, section 14.2).
+  // For several ranges, or an invalid one, the whole file may be sent (RFC 9110, section 14.2).
   const [one, another] = ranges === undefined || ranges === -2 ? [] : ranges;
   const isPart = one !== undefined && another === undefined;
   const start = isPart ? one.start : 0;

@@ -16,16 +16,16 @@ const TYPES: Readonly<Record<string, string>> = {
   '.woff2': 'font/woff2',
   '.txt': 'text/plain; charset=utf-8',
 };
-/** What is compressed already gains nothing by it. */
+/** Files that are already compressed gain nothing. */
 const COMPRESSED = new Set(['.png', '.ico', '.woff2']);
-/** Nearly as small as the highest, in a tenth of the time. */
+/** Nearly as small as with the highest level, in a tenth of the time. */
 const BROTLI_QUALITY = 9;
 
-/** What a browser says it understands, the best first. */
+/** The encodings, best first. */
 const ENCODINGS = ['br', 'gzip'] as const;
 type Encoding = (typeof ENCODINGS)[number];
 
-/** A file of a page, in each form that it is sent in. */
+/** A static file in each encoding. */
 export interface StaticFile {
   readonly type: string;
   readonly etag: string;
@@ -38,7 +38,7 @@ export function isStatic(name: string): boolean {
   return extname(name) in TYPES;
 }
 
-/** Compresses it, which takes a while for large ones. */
+/** Compresses the file, which takes a while for large ones. */
 export async function staticFile(name: string, plain: Buffer): Promise<StaticFile> {
   const extension = extname(name);
   return {
@@ -49,7 +49,7 @@ export async function staticFile(name: string, plain: Buffer): Promise<StaticFil
   };
 }
 
-/** Answers with a file, or with what says that the client has it already. */
+/** Responds with a file, or with 304 if the client already has it. */
 export function sendStatic(
   { headers }: FastifyRequest,
   reply: FastifyReply,
@@ -75,7 +75,7 @@ async function compressed(plain: Buffer): Promise<StaticFile['encoded']> {
   return { br, gzip: gz };
 }
 
-/** The best encoding that an `Accept-Encoding` takes; undefined: none of ours. */
+/** The best of our encodings that an `Accept-Encoding` accepts; undefined if none. */
 export function acceptedEncoding(accepted: string | undefined): Encoding | undefined {
   const taken = new Set(
     (accepted ?? '').split(',').flatMap((one) => {
