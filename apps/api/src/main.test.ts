@@ -22,12 +22,12 @@ afterEach(async () => {
 interface ApiProcess {
   child: ChildProcess;
   spoolFolder: string;
-  /** Of the ready message; rejects when it ended instead. */
+  /** Resolves with the ready message; rejects if the process ends instead. */
   url: Promise<string>;
   ended: Promise<{ code: number | null; stderr: string }>;
 }
 
-/** The real process, over a real Redis and a store behind a socket, as `embedmill up` runs it. */
+/** The real process, with a real Redis and a store behind a socket, as run by `embedmill up`. */
 async function startApi(
   environment: Record<string, string> = {},
   redisArgs: string[] = [],
@@ -92,7 +92,7 @@ function upload(url: string, body: AsyncIterable<Uint8Array>): Promise<Response>
   } as RequestInit);
 }
 
-/** The most memory that the process has held, in MB. */
+/** The peak memory of the process, in MB. */
 async function peakMB({ pid }: ChildProcess): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
@@ -121,7 +121,7 @@ test('it says where it is once it is ready, and a 200 MB upload leaves its memor
   expect(await ended).toEqual({ code: 0, stderr: '' });
 });
 
-/** An upload that waits in its middle until it is told to go on, once the server has its first half. */
+/** An upload that pauses half way, once the server has the first half, until it is told to continue. */
 async function startUpload({ url, spoolFolder }: ApiProcess) {
   const goOn = Promise.withResolvers<void>();
   async function* body() {

@@ -26,21 +26,21 @@ import { SourceThreads, USUAL_THREADS } from './sources/source-threads.ts';
 import { deliverWebhook } from './dispatch/webhooks.ts';
 
 /**
- * The API process: the HTTP server, and the dispatcher beside it. It runs until SIGTERM, Ctrl-C in its own
- * terminal, or the end of the process that forked it. Then it takes no more requests, finishes those in flight
- * within the configured time (later ones are cut off), lets go of its jobs (another dispatcher, or this one after a restart, goes on with
- * them), and exits with 0.
+ * The API process: the HTTP server and the dispatcher. It runs until SIGTERM, Ctrl-C in its own terminal, or the end of
+ * the process that forked it. Then it accepts no more requests, finishes those in flight within the configured time and
+ * aborts the rest, releases its jobs (another dispatcher, or this one after a restart, continues them), and exits with
+ * 0.
  */
 
-/** An upload that was broken off this long ago has no one who is still sending. */
+/** An upload that was interrupted this long ago is not being sent any more. */
 const ABANDONED_MS = 24 * 3600 * 1000;
-/** How often the dispatcher looks at what workers settled. */
+/** How often the dispatcher checks for settled shards. */
 const POLL_MS = 100;
-/** The pause before what the queue lost is tried to be given back again. */
+/** The pause before a failed recovery of lost jobs is retried. */
 const RECOVER_AGAIN_MS = 10_000;
-/** How long letting go of jobs, queue and store may take. */
+/** How long releasing jobs, queue and store may take. */
 const CLOSING_MS = 5000;
-/** A server that is slower than this would hold one of the few jobs that run at the same time. */
+/** A slower server would occupy one of the few places for concurrent fetches. */
 const SOURCE_PACE = { idleSeconds: 60, minBytesPerSecond: 1024 };
 
 interface RunningApi {
@@ -60,7 +60,7 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
   const traced = tracing.isOn;
   const spool = await Spool.open(config.spool, new S3Objects(config.s3), config.diskReserve);
   await spool.removeAbandoned(ABANDONED_MS);
-  // A thread for each scan that may be under way, large and small, and one for what requests want.
+  // One thread for each possible concurrent scan, large and small, and one for requests.
   const threads = new SourceThreads(spool, { ...USUAL_THREADS, threads: 2 * config.dispatcher.scans + 1 });
   const models = keptModels(() =>
     listModels({ modelsDir: config.modelsFolder, cacheDir: config.modelCacheFolder }),
@@ -174,7 +174,9 @@ async function startApi(config: ApiConfig): Promise<RunningApi> {
   };
 }
 
-/** Says in the log of a job what came of telling its submitter; what its operator is told is not the job’s. */
+/**
+ * Records in a job's log the outcome of notifying its submitter; notifications of the operator are not part of the job.
+ */
 function noteDelivery(
   queue: Pick<Queue, 'noteJob'>,
   { id, type, job }: WebhookMessage,
@@ -186,14 +188,14 @@ function noteDelivery(
   queue.noteJob(job.id as JobId, { level, event, text: `webhook ${type}: ${what}` });
 }
 
-/** The disk of the spool; of the data folder, where that is in a bucket. */
+/** The disk of the spool, or of the data folder if the spool is in a bucket. */
 function diskOf({ spool, storeSocket, diskReserve }: ApiConfig): DiskSpace {
   return new DiskSpace(spool.startsWith('s3://') ? dirname(storeSocket) : spool, diskReserve);
 }
 
 /**
- * Stops once, whatever asks for it and however often, also while it still starts: the first process of a container
- * ignores signals that it has no handler for. What then hangs is given up after `deadlineMs`.
+ * Stops exactly once, whatever requests it and however often, even during startup: a container's first process ignores
+ * signals without a handler. If stopping hangs, it is abandoned after `deadlineMs`.
  */
 function stopWhenAsked(running: () => RunningApi | undefined, deadlineMs: number): void {
   let stopping = false;

@@ -11,7 +11,7 @@ import type { ApiConfig } from './config.ts';
 import type { ModelList } from './models/model-list.ts';
 import type { SourceThreads } from './sources/source-threads.ts';
 
-/** What is done over all tenants’ jobs, by no request. */
+/** Work on all tenants’ jobs, outside of requests. */
 type Uncontrolled =
   | 'retainedJobs'
   | 'remove'
@@ -24,9 +24,9 @@ type Uncontrolled =
   | 'countSettled'
   | 'apiKeys';
 
-/** All that the server works with; main.ts makes the real ones, and closes them. */
+/** The parts of the server; main.ts creates the real ones, and closes them. */
 export interface ApiParts {
-  /** Without what only sweeping and recovering do, over all tenants' jobs. */
+  /** Without the operations for sweeping and recovery, which affect all tenants' jobs. */
   queue: Omit<Queue, Uncontrolled>;
   spool: Pick<
     Spool,
@@ -54,14 +54,14 @@ export interface ApiParts {
     batchFaults: Pick<ClientRecords, 'read'>;
     datasets: ClientRecords;
   };
-  /** Throws `quota_exhausted` where whoever asks may submit nothing more today. */
+  /** Throws `quota_exhausted` if the caller may submit nothing more today. */
   assertQuota?: () => Promise<void>;
-  /** In which sources are read. */
+  /** The threads in which sources are read. */
   threads: SourceThreads;
-  /** What became of webhooks. */
+  /** The outcomes of webhooks. */
   webhooks: Pick<WebhookQueue, 'deliveries'>;
   store: VectorStore;
-  /** All models that can be named now; the user may add some while the server runs. */
+  /** All currently available models; the user may add some while the server runs. */
   models: ModelList;
   metrics: Metrics<'api'>;
   config: Pick<ApiConfig, 'sourceFolder' | 's3Sources' | 's3Targets' | 'maxUploadBytes' | 'queryTimeoutMs'> &
@@ -82,17 +82,17 @@ export interface ApiParts {
       >
     >;
   log: Log;
-  /** Of the spool; not looked at by default. */
+  /** The disk space of the spool; not checked by default. */
   disk?: Pick<DiskSpace, 'lack' | 'space'>;
   /** None by default. */
   tracing?: Tracing;
 }
 
-/** What the server is made of: what requests use, and what it accounts for them with. */
+/** The parts that requests use, and those that account for them. */
 export interface ServerParts extends ApiParts {
   queue: ApiParts['queue'] & Pick<Queue, 'countUsage' | 'takeTurn' | 'keepTurn' | 'endTurn' | 'apiKeys'>;
-  /** Fetches what watched sources have at URLs. */
+  /** Fetches the URLs of watched sources. */
   openUrl: OpenUrl;
-  /** Nobody is limited by default. */
+  /** By default, nobody is limited. */
   allowances?: Allowances;
 }

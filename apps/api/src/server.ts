@@ -69,24 +69,27 @@ import { Submission } from './ingest/submission.ts';
 import { traceRequests } from './http/request-spans.ts';
 import { receiveBodies } from './ingest/upload.ts';
 
-/** A connection that is silent for this long is dead: an upload that hangs must not hold its partial file for ever. */
+/** A connection that is silent for this long is dead: a hanging upload must not keep its partial file forever. */
 const SILENCE_MS = 120_000;
-/** How long a request's head may take to be whole. */
+/** How long a request's headers may take to arrive. */
 const HEADERS_MS = 15_000;
 const HEARTBEAT_MS = 15_000;
-/** Of a document's id: 512 characters, each up to three bytes of UTF-8, each written as `%` and two digits. */
+/**
+ * The maximum length of a document's id in a URL: 512 characters, each up to three bytes of UTF-8, each encoded as `%`
+ * and two digits.
+ */
 const MAX_PARAM_LENGTH = 512 * 3 * 3;
-/** Asked every few seconds by machines; only worth a line when someone debugs them. */
+/** Requested by machines every few seconds; logged only for debugging. */
 const QUIET = new Set(['/startupz', '/healthz', '/readyz', '/metrics']);
 
 export interface ServerOptions extends EventOptions {
-  /** How often it is seen whether a watched source is due, in milliseconds. */
+  /** How often to check whether a watched source is due, in milliseconds. */
   watchMs?: number;
-  /** How often streams tell what is going on, in milliseconds. */
+  /** How often streams of current activity send an event, in milliseconds. */
   overviewMs?: number;
-  /** Where the built console is. */
+  /** The folder of the built console. */
   consoleFolder?: string;
-  /** Told of each route as it is added. */
+  /** Called for each added route. */
   onRoute?: (route: RouteOptions) => void;
 }
 
@@ -99,8 +102,8 @@ const NO_KEYS: AccessOptions = {
 const USUAL_LIMITS: LimitOptions = { maxRequests: 64, maxUploads: 16, maxStreams: 256 };
 
 /**
- * The HTTP server over its parts, ready to listen. Closing it stops new requests, ends event streams, and waits
- * for the requests in flight; the parts stay open and are their maker's to close.
+ * The HTTP server with its parts, ready to listen. Closing it stops new requests, ends event streams, and waits for the
+ * requests in flight; the parts stay open, and their creator closes them.
  */
 export async function buildServer(
   whole: ServerParts,
@@ -114,7 +117,7 @@ export async function buildServer(
   const server: FastifyInstance = Fastify({
     loggerInstance: log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    // Lines of requests carry their request by `withLogFields`: a logger for each would cost a refusal more than all else.
+    // Log lines get their request from `withLogFields`: a logger per request would be the largest cost of a refusal.
     childLoggerFactory: (logger) => logger,
     connectionTimeout: SILENCE_MS,
     http: { headersTimeout: HEADERS_MS, connectionsCheckingInterval: HEADERS_MS / 4 },
@@ -125,7 +128,7 @@ export async function buildServer(
   });
   if (options.onRoute !== undefined) server.addHook('onRoute', options.onRoute);
   server.setValidatorCompiler(validateRequest);
-  // What we answer is checked by its types, against the same schemas.
+  // Responses are checked at compile time, by types of the same schemas.
   server.setSerializerCompiler(() => (data) => JSON.stringify(data));
   const { names } = config;
   if (names !== undefined)
@@ -137,7 +140,7 @@ export async function buildServer(
     server.addHook('onRequest', async ({ method, headers }) => {
       if (!isAllowedOrigin(headers.origin, origins)) assertOwnOrigin(method, headers, names ?? []);
     });
-  // Before anybody is asked for a key: a browser's question whether it may ask comes without one.
+  // Before authentication, because a browser's preflight request has no key.
   if (origins.length > 0) await allowOrigins(server, origins);
   receiveBodies(server);
   parseJsonBodies(server);
@@ -211,12 +214,15 @@ export async function buildServer(
   return server;
 }
 
-/** A parameter that a route does not know is refused, as a field is: `?tenant=` behind a search would be passed over. */
+/**
+ * Unknown query parameters are refused, like unknown fields; otherwise `?tenant=` on a search would be silently
+ * ignored.
+ */
 function takeNoOtherParameters(route: RouteOptions): void {
   route.schema = { querystring: z.strictObject({}), ...route.schema };
 }
 
-/** What cannot be routed is answered like everything else. */
+/** Requests without a route get errors in the same format. */
 function answerUnroutable(thrown: Error, request: FastifyRequest, reply: FastifyReply): void {
   const { message } = thrown;
   const error = new EmbedmillError('invalid_request', message.slice(0, 300), { cause: thrown });
@@ -241,12 +247,12 @@ function answerErrors(server: FastifyInstance): void {
 }
 
 function observeRequests(server: FastifyInstance, { metrics }: ApiParts): void {
-  // After the body was read, for its stream knows of no request.
+  // After the body was read, because its stream has no request context.
   server.addHook('preHandler', (request, _, done) => withLogFields({ request: request.id }, done));
   server.addHook('onResponse', async (request, reply) => {
     const { method } = request;
     const route = request.routeOptions.url ?? 'unknown';
-    // Of refusals by the thousand only the metrics tell: lines would be load, too.
+    // Refusals under overload only count in metrics, because logging them would add load.
     const level = QUIET.has(route) || reply.statusCode === 429 ? 'debug' : 'info';
     const ms = Math.round(reply.elapsedTime);
     server.log[level](

@@ -1,6 +1,6 @@
 /**
- * The process behind `embedmill bench`: does what its parent asks, one thing after the other, until it is gone.
- * It opens one yardstick, or calibrates; see `bench/` for what those are.
+ * The process behind `embedmill bench`: executes its parent's requests one after the other until the parent is gone. It
+ * opens one yardstick, or calibrates; see `bench/`.
  */
 import './heap.ts';
 import { readFile } from 'node:fs/promises';

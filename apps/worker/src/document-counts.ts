@@ -1,12 +1,12 @@
 import type { Shard, ShardResult } from '@embedmill/jobs';
 import { METRICS, type Metrics } from '@embedmill/metrics';
 
-/** Documents of a model whose shards are taken from now on: what has not happened yet is 0, not absent. */
+/** Initialises the counts of a model that is served from now on, so that they are 0 rather than absent. */
 export function startCounting(model: string, { documents }: Metrics<'worker'>): void {
   for (const outcome of METRICS.documents.labels.outcome) documents.add(0, { model, outcome });
 }
 
-/** What became of a shard's documents, by the model whose queue it came by. */
+/** Counts the outcomes of a shard's documents, by the model of its queue. */
 export function countSettled({ collection }: Shard, result: ShardResult, metrics: Metrics<'worker'>): void {
   const { model } = collection.profile;
   metrics.shards.add(1, { outcome: 'settled' });

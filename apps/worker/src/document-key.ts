@@ -1,4 +1,4 @@
-/** What documents are told apart by, as a map's key. */
+/** A document's identity, as a map's key. */
 export function keyOf(tenant: string, id: string): string {
   return JSON.stringify([tenant, id]);
 }

@@ -26,6 +26,6 @@ test('engines and their memory are counted while they live', async () => {
     child.kill('SIGKILL');
     await once(child, 'exit');
   }
-  // Closed: nobody says so.
+  // Closed, without an event.
   expect(await valueOf('embedmill_engines')).toBe(0);
 });

@@ -3,8 +3,8 @@ import type { EngineEvent } from '@embedmill/inference';
 import type { Metrics } from '@embedmill/metrics';
 
 /**
- * Counts the engine processes of a worker and what memory they hold, for each scrape. Told of every engine's events;
- * an engine that was closed tells nothing, and is missed when it is looked at next.
+ * Counts the engine processes of a worker and their memory, for each scrape. Receives every engine's events; a closed
+ * engine sends none, and is found missing at the next scrape.
  */
 export class EngineGauges {
   readonly #pids = new Set<number>();
@@ -17,7 +17,7 @@ export class EngineGauges {
         if (resident[n] === undefined && !isAlive(pid)) this.#pids.delete(pid);
       metrics.engines.set(this.#pids.size);
       metrics.engineMemoryBytes.clear();
-      // Only where the system tells: memory in part would look like memory given back.
+      // Only if the system reports it for all, because a partial sum would look like freed memory.
       if (process.platform === 'linux')
         metrics.engineMemoryBytes.set(resident.reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0));
     });
@@ -29,7 +29,7 @@ export class EngineGauges {
   }
 }
 
-/** `VmRSS` of proc(5), which counts in kB of 1024 bytes; undefined where there is no such process, or no /proc. */
+/** `VmRSS` of proc(5), in kB of 1024 bytes; undefined if there is no such process, or no /proc. */
 async function residentBytes(pid: number): Promise<number | undefined> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(status)?.[1];

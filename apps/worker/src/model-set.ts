@@ -99,8 +99,8 @@ export class ModelSet {
   }
 
   /**
-   * A model that a shard needs beside the one whose queue it came by, loaded where it is not yet; also one that this
-   * worker was not told to serve. Rejects with why it cannot be loaded now.
+   * A model that a shard needs in addition to that of its queue, loaded if necessary, even if this worker is not
+   * configured to serve it. Rejects with the reason if it cannot be loaded now.
    */
   async get(name: string): Promise<ServedModel> {
     const failed = this.#failed.get(name);

@@ -9,7 +9,7 @@ interface ModelState {
   calibration: WorkerModel['calibration'];
   download: WorkerModel['download'];
   error: WorkerModel['error'];
-  /** Since it was told last. */
+  /** Since the last report. */
   tokens: number;
 }
 
@@ -23,8 +23,8 @@ const UNKNOWN: ModelState = {
 };
 
 /**
- * How this worker stands with its models, for whoever runs it. Told by the model set as models are loaded, fail and
- * run; `take` gives it every few seconds, with what ran through each since the last time.
+ * The state of this worker's models, for operators. The model set updates it as models are loaded, fail and run; `take`
+ * returns it every few seconds, with each model's work since the last time.
  */
 export class ModelStates {
   readonly #models = new Map<string, ModelState>();
@@ -35,7 +35,7 @@ export class ModelStates {
   }
 
   loading(model: string): void {
-    // A try that follows a failure says so only once it gets somewhere.
+    // A retry after a failure is shown only once it makes progress.
     if (!this.#models.has(model)) this.#change(model, {});
   }
 
@@ -71,7 +71,7 @@ export class ModelStates {
     if (known !== undefined) known.tokens += tokens;
   }
 
-  /** `now` in milliseconds, of a clock that only goes forward. */
+  /** `now` in milliseconds, of a monotonic clock. */
   take(now: number): WorkerModel[] {
     const seconds = Math.max(0.001, (now - this.#takenAt) / 1000);
     this.#takenAt = now;

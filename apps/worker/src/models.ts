@@ -1,11 +1,11 @@
 /**
- * What is done with models beside serving them, where there is no command line, such as in a pod:
+ * Operations on models where there is no command line, such as in a pod:
  *
- *   node apps/worker/dist/models.js download [MODEL…]    gets the files of models, where they are not there yet
- *   node apps/worker/dist/models.js calibrate [MODEL…]   finds what runs them fastest on this machine, and keeps it
+ *   node apps/worker/dist/models.js download [MODEL…] gets the files of models, where they are not there yet node
+ *   apps/worker/dist/models.js calibrate [MODEL…] finds what runs them fastest on this machine, and keeps it
  *
- * Settings are the worker's; without names, the models are those of EMBEDMILL_WORKER_MODELS. Both write to the folder of
- * downloaded models (EMBEDMILL_MODEL_CACHE_DIR), where workers find it.
+ * Settings are the worker's; without names, the models are those of EMBEDMILL_WORKER_MODELS. Both write to the folder
+ * of downloaded models (EMBEDMILL_MODEL_CACHE_DIR), where workers find it.
  */
 import './heap.ts';
 import { fileURLToPath } from 'node:url';
@@ -22,11 +22,11 @@ import { calibrateModel, resolveOptions } from './bench/calibrate-model.ts';
 import { mixedTexts } from './bench/mixed-texts.ts';
 import { readConfig } from './config.ts';
 
-/** What calibration runs on; image and checkout have it at the same place. */
+/** The texts for calibration, at the same path in the image and in a checkout. */
 const WORDS = fileURLToPath(new URL('../../cli/demo/wordnet.ndjson', import.meta.url));
-/** Enough of all lengths to fill a few of the largest batches. */
+/** Enough texts of all lengths to fill a few of the largest batches. */
 const DOCUMENTS = 2000;
-/** How near the vectors of another file have to be to those of the model's own. */
+/** The minimum similarity of another file's vectors to those of the model's own file. */
 const MIN_COSINE = 0.999;
 
 const log = createLog({ app: 'worker', level: 'info' });

@@ -47,7 +47,7 @@ export class QueryAnswers {
     this.#images = images;
   }
 
-  /** Does what a query asks for. Errors: `overloaded`, and those of the engine. */
+  /** Executes a query. Errors: `overloaded`, and those of the engine. */
   async answer(query: Query): Promise<QueryResult> {
     switch (query.task) {
       case 'embed':
@@ -85,12 +85,12 @@ export class QueryAnswers {
     };
   }
 
-  /** The vectors of tokens by themselves, as late interaction compares them. */
+  /** The vectors of single tokens, for late interaction. */
   async #embedTokens(asked: QueryOf<'states'>): Promise<QueryResult<'states'>> {
     const sequences = await this.#inputs.readQuery(asked);
     const embeddings = await this.#encode(sequences, ['states']);
     const states = embeddings.map((one) => one.states ?? NO_VECTOR);
-    // Some models' token vectors are of another size than their texts'.
+    // Some models' token vectors have another size than their text vectors.
     const dims = (states[0]?.length ?? 0) / Math.max(1, sequences[0]?.ids.length ?? 0);
     return { dims, states, ...readingOf(sequences) };
   }
@@ -144,7 +144,7 @@ export class QueryAnswers {
     };
   }
 
-  /** A dense model's token vectors of the query meet those of each text. */
+  /** Compares a dense model's token vectors of the query with those of each text. */
   async #interact({ query, prefix, inputs, emphasis }: QueryOf<'rerank'>): Promise<QueryResult<'rerank'>> {
     const before = await this.#inputs.promptOf({ role: 'query', prefix });
     const [asked = NO_OFFSETS] = await this.#tokenizer.encode([query], before, { offsets: true });
@@ -154,7 +154,7 @@ export class QueryAnswers {
     const dims = (question?.states?.length ?? 0) / Math.max(1, asked.ids.length);
     const statesOf = ({ states = new Float32Array() }: Partial<Embedding>) => {
       const { start, end } = this.#tokenizer;
-      // Special tokens stand for no word.
+      // Special tokens represent no word.
       return states.subarray(start.length * dims, states.length - end.length * dims);
     };
     const own = statesOf(question ?? {});
@@ -167,7 +167,7 @@ export class QueryAnswers {
     return { scores, kind: 'interaction', query: { truncated, unknown }, ...readingOf(sequences) };
   }
 
-  /** Tokens of questions as late interaction holds them against stored ones. */
+  /** The tokens of questions, for late interaction with stored ones. */
   async #readTokens({ inputs, prefix, dims }: QueryOf<'tokens'>): Promise<QueryResult<'tokens'>> {
     const before = await this.#inputs.promptOf({ role: 'query', prefix });
     const encoded = await this.#tokenizer.encode(inputs, before, { offsets: true });
@@ -212,7 +212,7 @@ function packed(embeddings: readonly Embedding[], dims: number): { dims: number;
   return { dims, vectors };
 }
 
-/** Whether the model says nothing of each text: it knows none of its tokens, or its vector is of no direction. */
+/** Whether each text is meaningless to the model: none of its tokens is known, or its vector has no direction. */
 function unknownOf({ unknown }: InputReading, embeddings: readonly Embedding[]): boolean[] {
   return unknown.map((isUnknown, n) => isUnknown || saysNothing(embeddings[n]?.vector ?? NO_VECTOR));
 }

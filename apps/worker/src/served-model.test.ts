@@ -5,11 +5,11 @@ import type { QueryOf, QueryResult } from '@embedmill/jobs';
 import { resolveModel } from '@embedmill/models';
 import { ServedModel } from './served-model.ts';
 
-/** What the interactive lane answers of tokens, by the bundled model in a real engine. */
+/** Token answers of the interactive lane, with the bundled model in a real engine. */
 const MODELS = fileURLToPath(new URL('../../../models', import.meta.url));
 const NAME = 'all-MiniLM-L6-v2';
 const TEXT = 'Call me Ishmael.';
-/** Of its vocabulary: [CLS] call me is ##hma ##el . [SEP] */
+/** From its vocabulary: [CLS] call me is ##hma ##el . [SEP] */
 const IDS = [101, 2655, 2033, 2003, 22444, 2884, 1012, 102];
 
 /** Never asked. */
@@ -110,7 +110,7 @@ test('a question’s tokens come with the dense vector that it has by itself, in
   });
   expect(dense).toEqual({ dims, vectors });
   expect(reading).toEqual(embedded);
-  // [CLS] and [SEP] stand for no word.
+  // [CLS] and [SEP] represent no word.
   expect(questions[0]!.vectors).toHaveLength((IDS.length - 2) * 384);
   expect([...questions[0]!.places]).toEqual([0, 5, 8, 10, 13, 15]);
 });

@@ -117,7 +117,7 @@ test('what a later submission has decided is passed over; what an older job coul
         case 'mine':
           return [id, as(5, 5, JOB)];
         case 'confirmed':
-          // What an earlier attempt stored, and a later submission found unchanged.
+          // Stored by an earlier attempt, and found unchanged by a later submission.
           return [id, as(5, 9, JOB)];
         case 'newer':
           return [id, as(1, 6)];

@@ -20,19 +20,19 @@ type LinePlace = Pick<Line, 'number' | 'offset' | 'length'>;
 /** A valid document of the shard that still has to be embedded. */
 export interface PendingDocument {
   document: Document;
-  /** Where it stands, without its bytes: these need not be kept. */
+  /** Its place in the source, without its bytes, which need not be kept. */
   line: LinePlace;
   /** Equal fingerprints mean that storing the document again would change nothing. */
   fingerprint: string;
-  /** Equal contents mean that its vectors are the same; made when it is asked for, as of most documents it is not. */
+  /** Equal contents mean equal vectors. Computed on demand, because most documents do not need it. */
   content: () => string;
-  /** Of the submission that it comes from: the shard's, but of a copy. */
+  /** The sequence of its submission: the shard's, except for a copy. */
   sequence: number;
-  /** Chunks of another version of it that is stored, as far as `sort` was told. */
+  /** The chunks of another stored version, as far as `sort` knows. */
   storedChunks: number;
 }
 
-/** A document that is stored as the shard has it. */
+/** A document that is already stored in the shard's version. */
 export interface UnchangedDocument {
   pending: PendingDocument;
   version: DocumentVersion;
@@ -46,26 +46,26 @@ export interface SortedDocuments {
   wanted: PendingDocument[];
   /** Nothing has to be done. */
   unchanged: UnchangedDocument[];
-  /** As before, but the store has to confirm them: else an older job could still write over them. */
+  /** Unchanged, but the store must confirm them; otherwise an older job could still overwrite them. */
   contested: UnchangedDocument[];
   /** A later submission has decided them. */
   superseded: PendingDocument[];
 }
 
 /**
- * One shard's documents and what has become of each so far; made by `read`, ended by `settle`.
- * Invariant at the end: stored + skipped + deleted + failed + duplicates + superseded = documents.
+ * One shard's documents with their outcomes so far; created by `read`, ended by `settle`. Invariant at the end: stored
+ * + skipped + deleted + failed + duplicates + superseded = documents.
  */
 export class ShardReading {
   pending: PendingDocument[] = [];
-  /** Of documents that are to be deleted. */
+  /** The keys of documents to delete. */
   readonly tombstones: Tombstone[] = [];
-  /** Of each failed document, where on the walk it failed and why. */
+  /** The stage and the reason of each failed document. */
   readonly failed: { stage: Stage; code: ErrorCode }[] = [];
   tokens = 0;
-  /** Points whose dense vector was taken from the store. */
+  /** The number of points whose dense vector was reused from the store. */
   reused = 0;
-  /** Of a dry run: documents that are not there yet. */
+  /** For a dry run: documents that do not exist yet. */
   added = 0;
   readonly #shard: Shard;
   readonly #versionOf: ReturnType<typeof versionsOf>;
@@ -85,7 +85,7 @@ export class ShardReading {
     this.#versionOf = versionsOf(shard.collection, modelRevision);
   }
 
-  /** Reads the shard's lines: those that are no valid document, and those that come again later, are settled here. */
+  /** Reads the shard's lines. Invalid ones, and those repeated later, are settled here. */
   static async read(spool: Spool, shard: Shard, modelRevision: string): Promise<ShardReading> {
     const reading = new ShardReading(shard, modelRevision);
     for await (const group of readShardLines(spool, shard)) {
@@ -117,12 +117,12 @@ export class ShardReading {
     return reading;
   }
 
-  /** What has to be done of each pending document, given what the store knows of it. */
+  /** Determines what to do with each pending document, given its state in the store. */
   sort(known: readonly (FoundDocument | undefined)[]): SortedDocuments {
     const sorted: SortedDocuments = { wanted: [], unchanged: [], contested: [], superseded: [] };
     for (const [n, pending] of this.pending.entries()) {
       const { sequence } = pending;
-      // A copy brings what others wrote, under sequences of theirs.
+      // A copy writes others' documents under their original sequences.
       const rival = this.#shard.purpose === 'copy' ? sequence : this.#shard.rival;
       const found = known[n];
       pending.storedChunks = found?.state === 'stored' ? found.chunkCount : 0;
@@ -132,7 +132,7 @@ export class ShardReading {
         const { chunkCount, jobId, decided } = found;
         const version = { tenant, id, sequence: found.sequence };
         const unchanged = { pending, version, chunkCount, isOwn: jobId === this.#shard.job };
-        // Of its own, an earlier attempt may have left something; of others', an older job may still write.
+        // For its own sequence, an earlier attempt may have left something; for others, an older job may still write.
         const isContested = unchanged.isOwn || decided < rival;
         (isContested ? sorted.contested : sorted.unchanged).push(unchanged);
       } else if (found !== undefined && found.decided > sequence) sorted.superseded.push(pending);
@@ -141,16 +141,13 @@ export class ShardReading {
     return sorted;
   }
 
-  /** What an earlier attempt at this very job stored counts as stored, not as skipped. */
+  /** Documents stored by an earlier attempt at this very job count as stored, not as skipped. */
   pass({ isOwn, chunkCount }: UnchangedDocument): void {
     if (isOwn) this.store(chunkCount);
     else this.skip();
   }
 
-  /**
-   * Each document as it is elsewhere, in the place of what the shard's line says of it; without the undefined ones, which
-   * need nothing.
-   */
+  /** Replaces each document by its version elsewhere; undefined ones are dropped, because they need nothing. */
   replaceBy(
     originals: readonly (
       { document: Document; sequence: number; warning: EmbedmillError | undefined } | undefined
@@ -168,7 +165,7 @@ export class ShardReading {
     });
   }
 
-  /** Leaves out the documents that a later submission has decided, by what is known of each pending one elsewhere. */
+  /** Drops the documents that a later submission has decided, by their states elsewhere. */
   yieldTo(known: readonly (FoundDocument | undefined)[]): void {
     this.pending = this.pending.filter(({ sequence }, n) => {
       if ((known[n]?.decided ?? 0) <= sequence) return true;
@@ -177,7 +174,7 @@ export class ShardReading {
     });
   }
 
-  /** Takes over what failed in the collection's twin: a document is in both, or among the failures. */
+  /** Takes over failures from the collection's twin: a document is in both, or among the failures. */
   adopt(twin: ShardReading): void {
     this.tokens += twin.tokens;
     const failed = new Map(twin.#failures.map((report, n) => [report.line, { report, at: twin.failed[n] }]));
@@ -194,7 +191,7 @@ export class ShardReading {
     this.#superseded += 1;
   }
 
-  /** Counts a document that is not there any more, or never was. */
+  /** Counts a document that no longer exists, or never did. */
   delete(): void {
     this.#deleted += 1;
   }
@@ -213,13 +210,13 @@ export class ShardReading {
     this.#fail(reportOf(line, document.id, error), stage);
   }
 
-  /** Says something of a document that is stored all the same. */
+  /** Adds a warning on a document that is stored nevertheless. */
   warn({ line, document }: PendingDocument, error: EmbedmillError): void {
     if (error.code === 'text_truncated') this.#truncated += 1;
     this.#warnings.push(reportOf(line, document.id, error));
   }
 
-  /** Writes the shard's reports and gives its counts. */
+  /** Writes the shard's reports, and returns its counts. */
   async settle(spool: Spool): Promise<ShardResult> {
     const job = this.#shard.job as JobId;
     const byLine = (a: DocumentReport, b: DocumentReport) => a.line - b.line;
@@ -250,7 +247,7 @@ export class ShardReading {
   }
 }
 
-/** What tells versions of a document apart in a collection. */
+/** The fingerprint that distinguishes versions of a document in a collection. */
 function versionsOf(
   collection: Collection,
   modelRevision: string,
@@ -266,7 +263,7 @@ function versionsOf(
   };
 }
 
-/** Without what vectors are not made of: id, tenant and metadata. */
+/** Without the fields that do not affect vectors: id, tenant and metadata. */
 export function contentIn(
   { profile, analysis }: Collection,
   modelRevision: string,
@@ -284,7 +281,7 @@ export function contentIn(
 
 function fingerprintOf(document: Document, basis: string): string {
   const { id, tenant, text, image, video, title, metadata, vector, source, structure } = document;
-  // What a document lacks is not named where documents of old did not have it: their fingerprints stay.
+  // Newer fields are omitted if the document lacks them, so that fingerprints of older documents stay valid.
   const fields: unknown[] = [id, tenant, text, title, metadata, image, video];
   if (vector !== undefined) fields.push(vector);
   if (source !== undefined) fields.push({ source });

@@ -1,7 +1,7 @@
 import type { Metrics, Stage } from '@embedmill/metrics';
 import { NO_TRACING, type Tracing } from '@embedmill/tracing';
 
-/** Milliseconds that a shard was in each stage. */
+/** A shard's time in each stage, in milliseconds. */
 export type StageTimes = Map<Stage, number>;
 
 export type Timed = <T>(stage: Stage, work: () => Promise<T>) => Promise<T>;
@@ -10,11 +10,11 @@ export interface TimedParts {
   metrics: Pick<Metrics<'worker'>, 'stageSeconds'>;
   /** None by default. */
   tracing?: Tracing;
-  /** Where the time of the shard's stages is summed up; nowhere by default. */
+  /** Sums up the time of the shard's stages; not measured by default. */
   stageTimes?: StageTimes;
 }
 
-/** Runs work as a stage of its shard's walk: in its span, and with how long it took. */
+/** Runs work as a stage of its shard's pipeline: in its span, and with its duration measured. */
 export function timedBy({ metrics, tracing = NO_TRACING, stageTimes }: TimedParts): Timed {
   return async (stage, work) => {
     const start = performance.now();
@@ -28,7 +28,7 @@ export function timedBy({ metrics, tracing = NO_TRACING, stageTimes }: TimedPart
   };
 }
 
-/** As a shard's result tells it. */
+/** In the format of a shard's result. */
 export function stageMsOf(times: StageTimes): Record<string, number> {
   return Object.fromEntries([...times].map(([stage, ms]) => [stage, Math.round(ms)]));
 }

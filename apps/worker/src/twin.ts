@@ -12,20 +12,20 @@ import type { ShardModels } from './draft-vectors.ts';
 import { contentIn, type PendingDocument } from './shard-reading.ts';
 
 /**
- * Two collections of the same documents, cut or weighted in different ways: each names the other as its `twin`. What is
- * submitted to one is written to both, so a copy has to bring only what was there before; it comes under the sequence that
- * decided it, so that in whatever order they arrive, the same version remains in both.
+ * Two collections of the same documents with different chunking or weighting; each names the other as its `twin`.
+ * Submissions to one are written to both, so a copy only has to transfer what existed before. It writes each document
+ * under the sequence that decided it, so the same version remains in both, whatever the order of arrival.
  */
 
 /** A document of the twin as it was submitted, with the sequence that decided it. */
 export interface Original {
   document: Document;
   sequence: number;
-  /** Where it is not all that was submitted. */
+  /** Set if it is not everything that was submitted. */
   warning: EmbedmillError | undefined;
 }
 
-/** The collection's twin; undefined where there is none, or not any more. */
+/** The collection's twin; undefined if there is none, or no longer one. */
 export async function twinOf(
   { name, twin }: Collection,
   store: Pick<VectorStore, 'getCollection'>,
@@ -40,7 +40,7 @@ export function noTwin({ name }: Collection): EmbedmillError {
   return new EmbedmillError('migration_state', message);
 }
 
-/** Of each document what the twin has of it; none where there is no twin. */
+/** Each document's state in the twin; none if there is no twin. */
 export async function twinPoints(
   pending: readonly PendingDocument[],
   twin: Collection | undefined,
@@ -57,8 +57,8 @@ export async function twinPoints(
 }
 
 /**
- * The documents as the twin has them. Undefined where it has none, or not the whole: whoever deleted it, or is writing it,
- * does so here as well.
+ * The documents in the twin's version. Undefined if it is missing or incomplete there, because its deletion or write
+ * also applies here.
  */
 export async function readOriginals(
   pending: readonly PendingDocument[],
@@ -85,7 +85,7 @@ async function pointsByDocument(
   );
 }
 
-/** A document put together from its points; undefined unless they are those of one version, and all of them. */
+/** A document assembled from its points; undefined unless they are complete and of one version. */
 function originalOf(
   points: readonly StoredPoint[],
   found: FoundDocument | undefined,
@@ -122,7 +122,7 @@ function originalOf(
   const isWhole = isBrought || content === undefined || content === contentOf(document);
   const message = `text: "${name}" stores only what its chunks contain of the submitted text; submit the document again to store all of it`;
   return {
-    // A vector that came with its document is nobody's to compute.
+    // A vector submitted with its document must not be recomputed.
     document: isBrought ? { ...document, vector: Array.from(first.dense) } : document,
     sequence: Math.max(sequence, found?.state === 'stored' ? found.decided : 0),
     warning: isWhole ? undefined : new EmbedmillError('text_incomplete', message),

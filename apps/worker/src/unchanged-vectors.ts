@@ -3,14 +3,14 @@ import type { StoredPoint, VectorStore } from '@embedmill/vector-store';
 import { keyOf } from './document-key.ts';
 import type { PendingDocument } from './shard-reading.ts';
 
-/** Points that are held for it, but for those of one document. */
+/** The maximum number of points in memory; a single document may exceed it. */
 const MOST_POINTS = 20_000;
-/** The same of points with token vectors, of some tens of kilobytes each. */
+/** The same for points with token vectors, of some tens of kilobytes each. */
 const MOST_POINTS_WITH_TOKENS = 2000;
 
 /**
- * The points of those documents that are stored with another fingerprint: some of their vectors, or all of them, may be
- * what the new version needs as well. Where they are too many to be held, the later documents are embedded anew.
+ * The points of documents that are stored with another fingerprint, because the new version may reuse some or all of
+ * their vectors. If there are too many to hold in memory, the later documents are embedded again.
  */
 export async function storedPoints(
   pending: readonly PendingDocument[],
@@ -33,8 +33,8 @@ export async function storedPoints(
 }
 
 /**
- * Whether a document's points have all vectors that its new version needs, so that only their payload is to be written:
- * nothing that vectors are made of has changed, and no chunk and no vector is missing. Pure.
+ * Whether a document's points have all vectors of its new version, so that only their payloads must be written: no
+ * input of the vectors has changed, and no chunk or vector is missing. Pure.
  */
 export function isSameContent(
   points: readonly StoredPoint[],
@@ -48,7 +48,8 @@ export function isSameContent(
     if (payload.content !== content || payload.chunk_index !== index) return false;
     if (dense.length === 0 || (other !== undefined && second === undefined)) return false;
     if (profile.lateInteraction !== undefined && tokens === undefined && !isPicture(payload)) return false;
-    // A scheme that finds no term has no vector, and is not told from one that was not asked: both are of the profile.
+    // A scheme that finds no term has no vector, which is indistinguishable from a scheme that did not run; both have
+    // the same profile.
     return schemes.every(
       (scheme) => scheme === 'bm25' || payload.hashes?.[scheme] !== undefined || isPicture(payload),
     );

@@ -2,8 +2,8 @@ import { EmbedmillError } from '@embedmill/jobs';
 import type { EmbeddedChunk } from './embedded-chunk.ts';
 
 /**
- * What the dense model knows of a chunk: some token; none, so that its vector is that of unknown words; or nothing that
- * leaves a trace in the vector, which is all zeros.
+ * What the dense model knows of a chunk: some token; none, so that its vector is that of unknown words; or nothing at
+ * all, so that its vector is all zeros.
  */
 export type Knowledge = 'some' | 'none' | 'zeros';
 
@@ -14,15 +14,15 @@ export interface ReadDraft {
   knowledge: Knowledge;
 }
 
-/** Chunks that a warning names. */
+/** The maximum number of chunks listed in a warning. */
 const MOST_NAMED = 10;
 
-/** `knows`: whether the model knows any token. Asked of every chunk: the first number is almost always the answer. */
+/** `knows`: whether the model knows any token. Called for every chunk; the first number almost always decides. */
 export function knowledgeOf(vector: Float32Array, knows: boolean): Knowledge {
   return saysNothing(vector) ? 'zeros' : knows ? 'some' : 'none';
 }
 
-/** What is to be said of a document of which the model knows nothing, or nothing of some of its chunks. */
+/** The warning for a document that is unknown to the model, entirely or in some chunks. */
 export function unknownText(read: readonly ReadDraft[], model: string): EmbedmillError | undefined {
   const zeros = read.flatMap(({ knowledge }, n) => (knowledge === 'zeros' ? n : []));
   if (read.length > 0 && read.every(({ knowledge }) => knowledge !== 'some')) {

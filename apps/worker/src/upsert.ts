@@ -2,9 +2,9 @@ import { asEmbedmillError, type Collection, type CollectionName, type EmbedmillE
 import type { DocumentKey, DocumentPoints, VectorStore } from '@embedmill/vector-store';
 
 /**
- * Writes documents to the store; a write that the store refuses is bisected, so that the documents it would
- * take are stored and the others named, as are those that a later submission has decided. Errors that may pass are
- * thrown. `known` is the collection as the job knows it: the store refuses for now what a migration has overtaken.
+ * Writes documents to the store. A refused write is bisected, so that acceptable documents are stored and the others
+ * are returned, as are those that a later submission has decided. Transient errors are thrown. `known` is the
+ * collection as the job knows it: the store temporarily refuses writes that a migration has overtaken.
  */
 export async function storeDocuments<D extends DocumentPoints>(
   store: VectorStore,

@@ -2,20 +2,20 @@ import { hash } from 'node:crypto';
 import type { Collection, DenseName, DenseVector, TokenVectors } from '@embedmill/jobs';
 import type { StoredPoint, VectorHashes } from '@embedmill/vector-store';
 
-/** What the vectors of a chunk are computed from. */
+/** The inputs of a chunk's vectors. */
 export interface VectorInputs {
   /** Tokens of the dense model: special tokens, prefix, title and text. */
   ids: Int32Array;
-  /** What other models read, and engines that are given texts: title and text. */
+  /** The input of other models, and of engines that embed texts: title and text. */
   text: string;
-  /** Tokens of `collection.other`'s model, where there is one. */
+  /** Tokens of `collection.other`'s model, if there is one. */
   otherIds?: Int32Array | undefined;
 }
 
-/** The revisions of the models that a collection's vectors come from. */
+/** The revisions of the models of a collection's vectors. */
 export interface Revisions {
   own: string;
-  /** Of `collection.other`. */
+  /** The revision of `collection.other`'s model. */
   other: string | undefined;
   splade: string | undefined;
 }
@@ -24,8 +24,8 @@ export interface Revisions {
 const HASH_CHARACTERS = 22;
 
 /**
- * For each vector of a chunk the hash of exactly what it is computed from. Vectors of equal hashes are equal, whatever
- * document and place their chunks have. Pure.
+ * For each vector of a chunk, the hash of exactly its input. Vectors with equal hashes are equal, whatever the document
+ * and position of their chunks. Pure.
  */
 export function vectorHashes(
   { ids, text, otherIds }: VectorInputs,
@@ -53,7 +53,7 @@ export function vectorHashes(
   return hashes;
 }
 
-/** Of a dense vector, whichever of a collection's it is. */
+/** The hash of a dense vector, whichever of a collection's it is. */
 export function denseHash(
   { ids, text }: Pick<VectorInputs, 'ids' | 'text'>,
   { model, dims }: Pick<DenseVector, 'model' | 'dims'>,
@@ -70,7 +70,7 @@ function hashOf(parts: readonly unknown[]): string {
   return hash('sha256', JSON.stringify(parts), 'base64url').slice(0, HASH_CHARACTERS);
 }
 
-/** The vectors of stored points, by what they were computed from, whatever their collections call them. */
+/** The vectors of stored points by the hashes of their inputs, whatever their names in their collections. */
 export class StoredVectors {
   readonly #dense = new Map<string, Float32Array>();
   readonly #tokens = new Map<string, TokenVectors>();
@@ -98,7 +98,7 @@ export class StoredVectors {
     return this.#tokens.get(hashes.tokens ?? '');
   }
 
-  /** Undefined where it is not known; the vector may be of no terms. */
+  /** Undefined if unknown; the vector may have no terms. */
   sparse(scheme: 'bm42' | 'splade', hashes: VectorHashes): { vector: SparseOf } | undefined {
     const found = this.#sparse.get(`${scheme} ${hashes[scheme]}`);
     return found && { vector: found[scheme] };

@@ -1,14 +1,14 @@
 import { EmbedmillError } from '@embedmill/jobs';
 
 /**
- * Whether a worker that has work makes progress: claims a shard, runs a batch, settles a shard or gives it back.
+ * Checks whether a worker with work makes progress: claims a shard, runs a batch, settles a shard or returns it.
  *
- * idle → working → late → stuck. Time counts while there is work, since the last progress, and only as it is looked at:
- * a process that was stopped for an hour has not been working for an hour. Late is for /healthz, so that whoever asks
- * restarts the worker in an orderly way; stuck is for the worker itself, which then ends.
+ * idle → working → late → stuck. Time counts since the last progress while there is work, and only as observed: a
+ * process that was suspended for an hour has not been working for an hour. `late` is for /healthz, so that a supervisor
+ * restarts the worker in an orderly way; `stuck` is for the worker itself, which then ends.
  */
 export interface WatchdogOptions {
-  /** This long without progress is stuck. */
+  /** The time without progress after which it is stuck. */
   limitMs: number;
   /** How often `look` is called. */
   lookMs: number;
@@ -16,7 +16,7 @@ export interface WatchdogOptions {
   now: () => number;
 }
 
-/** The part of the limit after which a worker is late. */
+/** The share of the limit after which a worker is late. */
 const LATE = 0.8;
 
 export class Watchdog {
@@ -30,7 +30,7 @@ export class Watchdog {
     this.#lookedAt = options.now();
   }
 
-  /** Shards that were claimed and not yet settled or given back. */
+  /** Claimed shards that were not settled or returned yet. */
   get inHand(): number {
     return this.#inHand;
   }
@@ -39,7 +39,7 @@ export class Watchdog {
     this.#waitedMs = 0;
   }
 
-  /** Does what a claimed shard needs. */
+  /** Processes a claimed shard. */
   async during<T>(work: () => Promise<T>): Promise<T> {
     this.#inHand += 1;
     this.progressed();
@@ -51,7 +51,7 @@ export class Watchdog {
     }
   }
 
-  /** Takes note of the time. `waiting`: shards that this worker could claim. */
+  /** Observes the time. `waiting`: shards that this worker could claim. */
   look(waiting: number): 'idle' | 'working' | 'late' | 'stuck' {
     const { limitMs, lookMs, now } = this.#options;
     const at = now();
@@ -66,7 +66,7 @@ export class Watchdog {
     return this.#waitedMs >= LATE * limitMs ? 'late' : 'working';
   }
 
-  /** Throws what is wrong once the worker is late. */
+  /** Throws the problem once the worker is late. */
   assertMoving(): void {
     if (this.#waitedMs < LATE * this.#options.limitMs) return;
     const seconds = Math.round(this.#waitedMs / 1000);

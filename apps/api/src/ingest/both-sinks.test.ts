@@ -19,7 +19,7 @@ import { fakeAnswer, MINI } from '../testing/fake-worker.ts';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
 import { stored } from '../dispatch/test-dispatch.ts';
 
-/** What holds of jobs whose vectors go to files as of those whose go to a collection, with a fake worker. */
+/** Behaviour shared by jobs with a file sink and jobs with a collection, with a fake worker. */
 const QUOTA = 2000;
 /** Enough for several shards. */
 const MANY = 2500;
@@ -57,7 +57,7 @@ beforeAll(async () => {
   api.onClose(() => worker.close());
   const shard = async (given: Shard) => {
     const { job, index, sink } = given;
-    // As the worker does it: an answer comes after the part.
+    // Like the worker: the result comes after the part.
     const part = Readable.from([Buffer.from(`${index}\n`)]);
     if (sink !== undefined) await api.parts.spool.writePart(job as JobId, index, part);
     return settle(given);
@@ -135,7 +135,7 @@ describe.each(['collection', 'file'] as const)('a job to a %s', (sink) => {
       documents: QUOTA,
       tokens: 7 * QUOTA,
     });
-    // What is compared with is some seconds old.
+    // The figures for the comparison are some seconds old.
     const refused = async () => (await submit(1, {}, who)).body.code;
     await expect.poll(refused, { timeout: 30_000 }).toBe('quota_exhausted');
   });

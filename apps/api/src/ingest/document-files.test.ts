@@ -5,7 +5,7 @@ import type { Job } from '@embedmill/jobs';
 import { startSourceApi, type SourceApi } from '../testing/source-api.ts';
 import type { TestApi } from '../testing/test-api.ts';
 
-/** Files that are documents by themselves, through each door, as far as their scan: no worker is needed for that. */
+/** Files that are documents, through each route, up to their scan, which needs no worker. */
 const JOBS = '/api/v1/collections/docs/jobs';
 const PAGE = '<!doctype html><title>A page</title><main><h1>Head</h1><p>Words.</main>';
 
@@ -83,7 +83,7 @@ test('a file, a URL and a body that are documents are known by their names', asy
   const sent = await api.call(`${JOBS}?name=sent.html`, { method: 'POST', body: PAGE, headers });
   expect(sent.status).toBe(202);
   expect(await linesOf((await sent.json()) as Job)).toMatchObject([{ id: 'sent.html', title: 'A page' }]);
-  // As browsers and curl send what they do not know.
+  // The type that browsers and curl send for unknown files.
   const bytes = { 'content-type': 'application/octet-stream' };
   const post = (name: string, body: string) =>
     api.call(`${JOBS}?name=${name}`, { method: 'POST', body, headers: bytes });

@@ -6,9 +6,9 @@ import { MOST_FILES } from '@embedmill/sources';
 import { pacedBytes, USUAL_PACE } from '../http/body-pace.ts';
 import type { NamedFile } from '../sources/source-files.ts';
 
-/** What a form's parts are called: a file, with its name, or a place that the server reads itself. */
+/** The names of a form's parts: a file, or a place that the server reads itself. */
 export const FORM_PARTS = { file: 'file', place: 'place' } as const;
-/** In one request; each may stand for many files. */
+/** The maximum in one request; each may represent many files. */
 export const MOST_PLACES = 1000;
 const MOST_NAME_CHARACTERS = 1024;
 const LIMITS = {
@@ -20,20 +20,20 @@ const LIMITS = {
 };
 
 /**
- * The files of a `multipart/form-data` body. `packed` is to be read first, to its end: it gives the files' bytes one
- * behind another, as they come and as fast as they are taken. Afterwards `files` says where each of them is in it, and
- * `places` what the server shall read beside them.
+ * The files of a `multipart/form-data` body. Read `packed` to its end first: it streams the files' bytes, concatenated,
+ * with backpressure. Afterwards `files` has the position of each file in it, and `places` the places that the server
+ * should also read.
  */
 export class FileForm {
   readonly files: NamedFile[] = [];
-  /** What its parts say that are no files. */
+  /** The values of its parts that are not files. */
   readonly fields: [name: string, value: string][] = [];
   readonly #body: IncomingMessage;
   readonly #file: string;
   readonly #named: readonly string[];
   #size = 0;
 
-  /** `file` is what parts are called that are files, `fields` what others may be. */
+  /** `file` is the name of file parts; `fields` are the allowed names of others. */
   constructor(
     body: IncomingMessage,
     {
@@ -50,7 +50,7 @@ export class FileForm {
     return this.fields.map(([, value]) => value);
   }
 
-  /** Errors: `invalid_request` for what is no such form, `body_too_slow`, what the connection says where it breaks. */
+  /** Errors: `invalid_request` for a malformed form, `body_too_slow`, and those of a broken connection. */
   async *packed(): AsyncGenerator<Uint8Array> {
     const form = this.#open();
     const stop = new AbortController();
@@ -72,7 +72,7 @@ export class FileForm {
       open.add(stream);
       stream.once('close', () => open.delete(stream)).on('error', () => undefined);
     });
-    // Before anything is written, so that no part is missed.
+    // Attached before anything is written, so that no part is missed.
     const parts = on(form, 'file', { close: ['finish'], signal: stop.signal });
     const written = this.#write(form, stop.signal).catch((error: unknown) => fail(error as Error));
     try {

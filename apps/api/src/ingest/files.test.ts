@@ -6,7 +6,7 @@ import type { DocumentReport, Job } from '@embedmill/jobs';
 import { startSourceApi, type SourceApi } from '../testing/source-api.ts';
 import type { TestApi } from '../testing/test-api.ts';
 
-/** Jobs of many files, as far as their scan and their failures: no worker is needed for that. */
+/** Jobs with many files, up to their scan and failures, which need no worker. */
 const JOBS = '/api/v1/collections/docs/jobs';
 
 let api: TestApi;
@@ -70,7 +70,7 @@ test('uploaded files of several formats become one job, in the order of their na
     '{"id":"d","text":"four"}',
     '{"id":"c","text":"three","metadata":{"year":"1963"}}',
   ]);
-  // What was uploaded is not needed any more.
+  // The uploaded files are no longer needed.
   const kept = await readdir(join(api.spoolFolder, body.id));
   expect(kept.filter((name) => name.startsWith('source'))).toHaveLength(1);
 });
@@ -153,7 +153,7 @@ test('the server reads a folder with all below it, but what is hidden or of no k
   ]);
   expect(lines[0]).toContain('responded with status 404');
   expect(lines[4]).toContain('is not below the folder that this server may read');
-  // One place alone is what the job shows.
+  // A single place is shown as the job's source.
   expect((await submit(['in'])).body.source).toBe('in');
 });
 

@@ -6,7 +6,7 @@ import type { Job } from '@embedmill/jobs';
 import { startSourceApi, type SourceApi } from '../testing/source-api.ts';
 import type { TestApi } from '../testing/test-api.ts';
 
-/** Documents in other formats than NDJSON, as far as their scan: no worker is needed for that. */
+/** Documents in formats other than NDJSON, up to their scan, which needs no worker. */
 const JOBS = '/api/v1/collections/docs/jobs';
 const CSV = 'sku,body,year\na,one,1961\nb,two,1962\nc,,1963\n';
 const COLUMNS = { id: 'sku', text: 'body' };
@@ -32,7 +32,7 @@ async function scanned({ id }: { id: string }): Promise<Job> {
     return job.documents > 0 || job.state === 'failed';
   };
   await expect.poll(isScanned, { timeout: 60_000 }).toBe(true);
-  // No worker ends it, and only some jobs are dispatched at the same time.
+  // No worker finishes it, and the number of concurrently dispatched jobs is limited.
   await api.json('POST', `/api/v1/jobs/${id}/cancel`, {});
   return job as unknown as Job;
 }

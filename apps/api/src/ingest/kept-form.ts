@@ -5,19 +5,19 @@ import { FileForm } from './file-form.ts';
 import type { ClientRecords } from '../batches/client-records.ts';
 import { boundedBytes, FORM_TYPE } from './upload.ts';
 
-/** A form with a file that is to be kept as a client's record. */
+/** A form with a file to be stored as a client's record. */
 export interface KeptForm {
   id: string;
-  /** What it has, in the words of its errors. */
+  /** A description of its content, for error messages. */
   what: string;
-  /** What its parts are called. */
+  /** The names of its parts. */
   parts: ConstructorParameters<typeof FileForm>[1];
   maxBytes: number;
 }
 
 /**
- * Receives a form's file, and makes a record of it; nothing is left where that fails. Errors: `unsupported_media_type`, those
- * of the form and of `keep`, `payload_too_large`.
+ * Receives a form's file and creates its record; leaves nothing behind on failure. Errors: `unsupported_media_type`,
+ * those of the form and of `keep`, `payload_too_large`.
  */
 export async function keepForm<T>(
   request: Pick<FastifyRequest, 'body'>,

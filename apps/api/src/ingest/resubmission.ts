@@ -16,7 +16,7 @@ const WITHOUT_RETRY: { [Purpose in NewJob['purpose']]?: string } = {
   dataset: 'an embed job',
 };
 
-/** How what a job left undone becomes a job again, under its sequence. */
+/** Turns the unfinished part of a job into a new job under its sequence. */
 export class Resubmission {
   readonly #parts: ApiParts;
 
@@ -25,8 +25,8 @@ export class Resubmission {
   }
 
   /**
-   * A new job of the documents that failed, or of those of them that are selected. Errors: `job_not_found`,
-   * `job_not_finished`, `nothing_to_retry`, `invalid_request`.
+   * A new job with the failed documents, or a selection of them. Errors: `job_not_found`, `job_not_finished`,
+   * `nothing_to_retry`, `invalid_request`.
    */
   async retry(
     id: JobId,
@@ -57,7 +57,7 @@ export class Resubmission {
       throw new EmbedmillError('nothing_to_retry', message);
     }
     const { purpose, tenant, sourceName, sequenced, label, priority, webhook, sequence } = record;
-    // What was written to a bucket stays as it is: the other documents are in it.
+    // A file written to a bucket is not changed, because the other documents are in it.
     const sink = record.sink && { ...record.sink, to: undefined };
     const accepted = await acceptJob(
       'retry',
@@ -85,8 +85,8 @@ export class Resubmission {
   }
 
   /**
-   * Compares a job's documents with the store, and submits what is missing: the whole job where the queue lost it, a new
-   * one of the missing documents where it has finished. Errors: `job_not_found`, those of the comparison.
+   * Compares a job's documents with the store, and submits what is missing: the whole job if the queue lost it, or a
+   * new job with the missing documents if it has finished. Errors: `job_not_found`, those of the comparison.
    */
   async verify(id: JobId): Promise<Verification> {
     const { queue, spool, store, log } = this.#parts;

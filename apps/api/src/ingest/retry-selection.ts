@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { EmbedmillError, errorCodeSchema, type DocumentReport } from '@embedmill/jobs';
 
-/** Of a job’s failures, those to try again: all that fit each of what is said. */
+/** Selects the failures of a job to retry: those that match all given criteria. */
 export const retrySelectionSchema = z.strictObject({
   codes: z
     .array(errorCodeSchema)
@@ -25,8 +25,8 @@ export const retrySelectionSchema = z.strictObject({
 export type RetrySelection = z.infer<typeof retrySelectionSchema>;
 
 /**
- * Whether a failure is among those that are selected; undefined where all are. `isOfFiles`: lines are counted in each file
- * of the job’s. Errors: `invalid_request`.
+ * Whether a failure is selected; undefined if all are. `isOfFiles`: line numbers are counted within each of the job’s
+ * files. Errors: `invalid_request`.
  */
 export function selectedBy(
   selection: RetrySelection | null | undefined,

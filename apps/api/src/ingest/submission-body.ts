@@ -26,7 +26,7 @@ const inlineDocument = z
   .unknown()
   .meta({ ...z.toJSONSchema(documentSchema, { io: 'input' }), $schema: undefined });
 
-/** A job's documents in JSON: a few of them, or where the server finds many. */
+/** A job's documents in JSON: a few documents, or the place of many. */
 const documentFields = {
   documents: z
     .array(inlineDocument)
@@ -108,8 +108,8 @@ export const embeddingJobSchema = z
 export type GivenDocuments = Omit<z.output<typeof embeddingJobSchema>, 'output' | 'profile' | 'sourceName'>;
 
 /**
- * A request's documents as lines of a source. Errors: those of the first that is none, with the details of all; `field` is
- * where they stand in the request.
+ * A request's documents as lines of a source. Errors: that of the first invalid one, with the details of all; `field`
+ * is their field in the request.
  */
 export function documentLines(
   field: string,
@@ -138,7 +138,7 @@ export function documentLines(
   throw new EmbedmillError(wrong.error.code, message, { details });
 }
 
-/** What a request says of its snapshot. Errors: `invalid_request`. */
+/** The snapshot options of a request. Errors: `invalid_request`. */
 export function snapshotOf({ mode, sourceName, maxDeleted }: SnapshotOptions): SnapshotOptions {
   if (maxDeleted === undefined || mode === 'snapshot') return { mode, sourceName, maxDeleted };
   const message = 'maxDeleted: only snapshots delete documents; set "mode": "snapshot" or leave it out';
@@ -147,7 +147,7 @@ export function snapshotOf({ mode, sourceName, maxDeleted }: SnapshotOptions): S
 
 export type Intent = SnapshotOptions & Pick<NewJob, 'purpose' | 'sink'>;
 
-/** What a request says of what becomes of its documents. Errors: `invalid_request`, `forbidden`. */
+/** The job options of a request. Errors: `invalid_request`, `forbidden`. */
 export function intentOf({
   dryRun = false,
   ...said
@@ -158,7 +158,7 @@ export function intentOf({
   return { ...snapshot, purpose: 'compare', sink: { format: 'ndjson', vectors: false } };
 }
 
-/** What to say to a request whose body should have documents and has none. */
+/** The error for a request whose body has no documents. */
 export function emptyBody(): EmbedmillError {
   const message =
     'the body is empty; send documents as NDJSON (application/x-ndjson, one per line), CSV or Parquet';

@@ -53,10 +53,10 @@ import {
   type JsonBody,
 } from './upload.ts';
 
-/** What becomes of a job's documents, and what they are embedded by. */
+/** The target of a job's documents, and the definition by which they are embedded. */
 export type Target = Intent & { collection: Collection };
 
-/** Of a job whose vectors go to a file. */
+/** For a job whose vectors go to a file. */
 export interface EmbeddingTarget {
   profile: EmbeddingProfile;
   output: OutputRequest;
@@ -65,12 +65,12 @@ export interface EmbeddingTarget {
 
 export interface UploadReading {
   intent: Intent;
-  /** One file, undefined for plain NDJSON, or a form of many, with what was said of them all. */
+  /** The encoding of one file (undefined for plain NDJSON), or a form of many, with the options for all of them. */
   content: { kind: 'one'; encoding: SourceEncoding | undefined } | { kind: 'form'; said: SaidFormat };
   maxFailures: MaxFailures | undefined;
 }
 
-/** Which documents to delete: by `ids` or by `filter`. Without a tenant ids are those of the default one. */
+/** The documents to delete: by `ids` or by `filter`. Without a tenant, ids refer to the default one. */
 export interface Deletion {
   ids?: readonly string[] | undefined;
   filter?: Filter | undefined;
@@ -79,7 +79,7 @@ export interface Deletion {
   webhook?: Webhook | undefined;
 }
 
-/** How requests become jobs. Nothing is left of a request that is refused. */
+/** Turns requests into jobs. A refused request leaves nothing behind. */
 export class Submission {
   readonly #parts: ApiParts;
   readonly #receiving = new Set<Promise<unknown>>();
@@ -88,7 +88,7 @@ export class Submission {
     this.#parts = parts;
   }
 
-  /** Errors: `upload_incomplete`, `payload_too_large`, `invalid_request` when there is nothing in it. */
+  /** Errors: `upload_incomplete`, `payload_too_large`, `invalid_request` if it is empty. */
   upload(
     collection: Collection,
     request: FastifyRequest,
@@ -107,7 +107,7 @@ export class Submission {
     return submitted;
   }
 
-  /** Resolves when no upload is under way, broken ones cleared away. */
+  /** Resolves once no upload is in progress and broken ones are cleaned up. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#receiving);
   }
@@ -131,7 +131,7 @@ export class Submission {
     return this.#submit('upload', { ...job, ...readingOf(received, encoding, job) });
   }
 
-  /** Many files as one job: those in the form, and those at places that it names. */
+  /** Many files as one job: those in the form, and those at the places that it names. */
   async #form(job: UploadedJob, body: IncomingMessage, said: SaidFormat): Promise<Submitted> {
     const { spool, config, metrics } = this.#parts;
     const form = new FileForm(body);
@@ -169,8 +169,8 @@ export class Submission {
   }
 
   /**
-   * What a job does whose vectors go to a file. Errors: `model_not_found`, `invalid_profile`, `source_forbidden` where the
-   * server may not write to `output.to`.
+   * The target of a job whose vectors go to a file. Errors: `model_not_found`, `invalid_profile`, `source_forbidden` if
+   * the server may not write to `output.to`.
    */
   async target({ profile, output, sourceName }: EmbeddingTarget): Promise<Target> {
     requireScope('search', 'embedding to a file');
@@ -244,7 +244,9 @@ export class Submission {
     return readingOf(received, encoding, job);
   }
 
-  /** A job that deletes documents: those with these ids, or those that satisfy a filter. Errors: of an id that is none. */
+  /**
+   * A job that deletes documents: those with these ids, or those that match a filter. Errors: those of an invalid id.
+   */
   async delete(
     collection: Collection,
     request: FastifyRequest,
@@ -267,7 +269,7 @@ export class Submission {
     });
   }
 
-  /** Few of them go with the job, as documents do. */
+  /** A few ids are stored in the job, like documents. */
   async #tombstones(
     job: JobId,
     collection: Collection,
@@ -285,7 +287,7 @@ export class Submission {
     return source;
   }
 
-  /** A job that adds the vectors of `collection.other` to all documents that are stored. */
+  /** A job that adds the vectors of `collection.other` to all stored documents. */
   migrate(collection: Collection): Promise<Submitted> {
     return this.#submit('collection', {
       id: newJobId(),
@@ -298,7 +300,7 @@ export class Submission {
     });
   }
 
-  /** A job that brings the documents of the collection's twin. */
+  /** A job that copies the documents of the collection's twin. */
   copy(collection: Collection): Promise<Submitted> {
     return this.#submit('collection', {
       id: newJobId(),
@@ -313,7 +315,7 @@ export class Submission {
 
   /**
    * A job that writes the collection's documents, or its points with their vectors, to a file. Errors: those of
-   * `Idempotency-Key`, `source_forbidden` where the server may not write to `sink.to`.
+   * `Idempotency-Key`, `source_forbidden` if the server may not write to `sink.to`.
    */
   export(
     collection: Collection,
@@ -349,14 +351,14 @@ export class Submission {
   }
 }
 
-/** A file that is a document is known by its name. */
+/** A file that is a document is identified by its name. */
 function withName(encoding: SourceEncoding | undefined, name: string): SourceEncoding | undefined {
   return encoding?.format === 'document' ? { ...encoding, name } : encoding;
 }
 
-/** What a migration's job shows as its source. */
+/** The source that a migration's job shows. */
 export const MIGRATION_SOURCE = 'collection';
-/** And a copy's. */
+/** The source that a copy's job shows. */
 export const COPIED = 'collection';
 
 function uploadedJob({ collection, ...intent }: Target, request: FastifyRequest) {
@@ -370,7 +372,7 @@ function uploadedJob({ collection, ...intent }: Target, request: FastifyRequest)
   };
 }
 
-/** What came, as a job's source; its digest is another one where the same bytes are read or used in another way. */
+/** The received data as a job's source; its digest also covers how the bytes are read and used. */
 function readingOf(
   { source, sha256 }: { source: StoredSource; sha256: string },
   encoding: SourceEncoding | undefined,
@@ -382,16 +384,16 @@ function readingOf(
 }
 
 type GivenSource = Pick<NewJob, 'source' | 'digest' | 'label'>;
-/** Of a job whose documents are not read yet. */
+/** For a job whose documents have not been read yet. */
 type NewJobIntent = Intent & Pick<NewJob, 'id' | 'collection'>;
 type UploadedJob = ReturnType<typeof uploadedJob> & { maxFailures: MaxFailures | undefined };
 
-/** Of the query, which the route has checked. */
+/** From the query, which the route has validated. */
 function priorityOf({ query }: FastifyRequest): Priority | undefined {
   return prioritySchema.safeParse((query as { priority?: unknown }).priority).data;
 }
 
-/** What tells a snapshot, a dry run, or another file from the same documents submitted otherwise. */
+/** Distinguishes a snapshot, a dry run, or another file from a plain submission of the same documents. */
 function intentDigest({ mode, sourceName, maxDeleted, purpose, sink, collection }: NewJobIntent): string {
   const file = purpose === 'embed' ? { sink: sink && askedSink(sink), profile: collection.profile } : {};
   const said = JSON.stringify({ mode, sourceName, maxDeleted, purpose, ...file });

@@ -35,7 +35,7 @@ async function until(what: string, met: () => Promise<boolean>): Promise<void> {
   }
 }
 
-/** Does it, and checks that it left neither a job nor a file. */
+/** Runs it, and checks that it left neither a job nor a file. */
 async function leavesNothing<T>(does: () => Promise<T>): Promise<T> {
   const before = { jobs: await jobCount(), files: await spooled() };
   const result = await does();

@@ -30,14 +30,14 @@ import { jsonParameter } from '../http/json-parameter.ts';
 import { textOfBody } from '../http/json-text.ts';
 
 /**
- * How bodies come in: NDJSON, CSV and Parquet are handed to the handler as the stream that they are, JSON is read
- * whole up to `MAX_INLINE_BYTES`. A request can be refused before its body is read, and then still gets its answer:
- * what it sends on meanwhile is read away for a while, because a connection that is cut loses the answer too.
+ * Receives bodies: NDJSON, CSV and Parquet are passed to the handler as streams, JSON is read whole up to
+ * `MAX_INLINE_BYTES`. A request that is refused before its body is read still gets its response: the rest of its body
+ * is discarded for a while, because closing the connection would lose the response.
  */
 export const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
 /** Many files in one body. */
 export const FORM_TYPE = 'multipart/form-data';
-/** Of a body that is one document. */
+/** For a body that is one document. */
 const DOCUMENT_TYPES = [
   MEDIA_TYPES.document,
   'text/html',
@@ -46,7 +46,7 @@ const DOCUMENT_TYPES = [
   'application/epub+zip',
   'message/rfc822',
 ];
-/** Of Word and OpenDocument, PowerPoint and Excel. */
+/** For Word and OpenDocument, PowerPoint and Excel. */
 const OFFICE_TYPE = /^application\/vnd\.(?:openxmlformats-officedocument|oasis\.opendocument)\./;
 const STREAMED_TYPES = [
   ...NDJSON_TYPES,
@@ -60,7 +60,7 @@ const STREAMED_TYPES = [
 ];
 export const MAX_INLINE_BYTES = 256 * 1024;
 export const MAX_INLINE_DOCUMENTS = 256;
-/** Of requests that make a job. */
+/** For requests that create a job. */
 export const idempotencyHeaders = z.looseObject({
   'idempotency-key': z
     .string()
@@ -69,7 +69,7 @@ export const idempotencyHeaders = z.looseObject({
     .optional()
     .meta({ description: 'Repeated requests with the same key and the same body return the same job.' }),
 });
-/** Of uploads: whom to tell of the job's end. */
+/** For uploads: the receiver to notify of the job's end. */
 export const webhookHeaders = z.looseObject({
   'embedmill-webhook-url': z
     .string()
@@ -82,7 +82,7 @@ export const webhookHeaders = z.looseObject({
   }),
 });
 
-/** The webhook that an upload's headers name. Errors: `invalid_request`. */
+/** The webhook in an upload's headers. Errors: `invalid_request`. */
 export function webhookOfHeaders(headers: IncomingMessage['headers']): Webhook | undefined {
   const given = webhookHeaders.parse(headers);
   const [url, secret, failures] = Object.keys(webhookHeaders.shape).map((name) => given[name]);
@@ -99,7 +99,7 @@ export function webhookOfHeaders(headers: IncomingMessage['headers']): Webhook |
 }
 /** A few documents, with room for metadata. */
 const SUBMISSION_JSON: JsonLimits = { values: 32_768, containers: 16_384 };
-/** How long a refused body is read away before the connection is cut. */
+/** How long the rest of a refused body is discarded before the connection is closed. */
 const LINGER_MS = 5000;
 
 /** A body of JSON, with the hash of its bytes. */
@@ -109,8 +109,8 @@ export interface JsonBody {
 }
 
 /**
- * How the whole server treats connections: `Expect: 100-continue` is answered once the body is wanted, refusals
- * reach the client, and a server that closes does not wait for connections that have had their answer.
+ * The server's handling of connections: `Expect: 100-continue` is answered once the body is wanted, refusals reach the
+ * client, and a closing server does not wait for connections that have received their response.
  */
 export function receiveBodies(server: FastifyInstance): void {
   const awaiting = new WeakSet<IncomingMessage>();
@@ -138,7 +138,7 @@ export function receiveBodies(server: FastifyInstance): void {
   });
 }
 
-/** Parsers for the submission of jobs; for the plugin that holds its route alone. */
+/** Parsers for submissions; only for the plugin with that route. */
 export function parseSubmissions(server: FastifyInstance): void {
   server.removeAllContentTypeParsers();
   for (const types of [STREAMED_TYPES, OFFICE_TYPE])
@@ -155,7 +155,7 @@ export function parseSubmissions(server: FastifyInstance): void {
   });
 }
 
-/** Refuses what the headers alone show to be wrong. */
+/** Refuses a request that is invalid by its headers. */
 export function checkUploadHeaders(headers: FastifyRequest['headers'], maxBytes: number): void {
   const encoding = headers['content-encoding'] ?? 'identity';
   const isJson = headers['content-type']?.startsWith('application/json') === true;
@@ -193,7 +193,7 @@ const maxDeletedParameter = z
   .transform((text) => (text === undefined || text.endsWith('%') ? text : Number(text)))
   .pipe(snapshotOptionsSchema.shape.maxDeleted);
 
-/** What an upload's address says of its format, and of the job. */
+/** The options of an upload's query for its format and the job. */
 export const uploadQuerySchema = z.strictObject({
   format: sourceFormatSchema
     .optional()
@@ -226,7 +226,7 @@ export const uploadQuerySchema = z.strictObject({
   }),
 });
 
-/** Of an upload whose vectors go to a file. */
+/** For an upload whose vectors go to a file. */
 export const embeddingQuerySchema = uploadQuerySchema
   .omit({ mode: true, maxDeleted: true, dryRun: true })
   .extend({
@@ -249,13 +249,13 @@ type UploadQuery = Pick<
   'format' | 'name' | 'columns' | 'metadata' | 'delimiter' | 'encoding' | 'listSeparator'
 >;
 
-/** What an upload's address says of how it is to be read. */
+/** The options of an upload's query for how to read it. */
 export function saidOf(query: UploadQuery): SaidFormat {
   const { format, columns, metadata, delimiter, encoding, listSeparator } = query;
   return { format, columns, metadata, delimiter, encoding, listSeparator };
 }
 
-/** How an upload is to be read; undefined for plain NDJSON. Errors: `invalid_request`. */
+/** How to read an upload; undefined for plain NDJSON. Errors: `invalid_request`. */
 export function uploadEncoding(
   query: UploadQuery,
   headers: FastifyRequest['headers'],
@@ -273,7 +273,10 @@ export function uploadEncoding(
   return { ...encoding, name: query.name };
 }
 
-/** Browsers and scripts send what they do not know as a stream of bytes: its name counts, else it is a document. */
+/**
+ * Browsers and scripts send unknown files as octet streams: then the name determines the format, otherwise it is a
+ * document.
+ */
 function formatOfUntold(name = ''): NamedFormat {
   const named = formatOfName(name);
   return { ...named, format: named.format ?? 'document' };
@@ -311,7 +314,7 @@ function tooLarge(maxBytes: number): EmbedmillError {
   return new EmbedmillError('payload_too_large', message);
 }
 
-/** A body's bytes, of which there may be so many. Errors: `payload_too_large`. */
+/** A body's bytes, up to this many. Errors: `payload_too_large`. */
 export async function* boundedBytes(
   bytes: AsyncIterable<Uint8Array>,
   most: number,

@@ -12,7 +12,7 @@ import { readLines, readManifest } from '@embedmill/sources';
 import type { ApiParts } from '../parts.ts';
 import type { ShardKeys } from '../sources/source-tasks.ts';
 
-/** What was counted, without what is done about it. */
+/** The result of the comparison, without its consequences. */
 export type Comparison = Pick<
   Verification,
   'documents' | 'stored' | 'deleted' | 'failed' | 'missing' | 'missingIds'
@@ -29,9 +29,8 @@ const NOTHING_COMPARED: Comparison = {
 };
 
 /**
- * Looks each document of a job's source up in the store, and gives the bytes of those that are missing, a line each;
- * when they have been read to their end, `comparison` says what was found. Errors: `source_unreadable` where the source
- * went with the job's end, `source_changed`.
+ * Looks up each document of a job's source in the store, and yields the missing ones as lines; at the end, `comparison`
+ * has the result. Errors: `source_unreadable` if the source was removed after the job, `source_changed`.
  */
 export class JobComparison {
   comparison: Comparison = NOTHING_COMPARED;
@@ -80,7 +79,7 @@ export class JobComparison {
   async #missing(valid: ShardKeys['documents']): Promise<ShardKeys['documents']> {
     const name = this.#record.collection.name as CollectionName;
     const found = await this.#parts.store.findDocuments(name, valid);
-    // What a later submission or deletion has decided is not missing, whatever came of it.
+    // A document decided by a later submission or deletion is not missing, whatever its outcome.
     const isSettled = ({ isDeleted }: ShardKeys['documents'][number], n: number): boolean => {
       const one = found[n];
       if (one !== undefined && one.decided > this.#record.sequence) return true;
@@ -112,7 +111,7 @@ export class JobComparison {
   }
 }
 
-/** Those that are named. One that failed and is not, and that is not stored, counts as missing. */
+/** The listed failures. A failed document that is neither listed nor stored counts as missing. */
 async function failedLines(spool: ApiParts['spool'], { id }: IngestRecord): Promise<Set<number>> {
   const lines = new Set<number>();
   for await (const group of readLines(spool.readReports(id, 'failures'))) {

@@ -1,18 +1,18 @@
 import { checkText, headAt, refuseUnknown, unscaled, vectorAt, type QueryLane } from './query-lane.ts';
 import type { AskedModel } from '../models/model-aliases.ts';
 
-/** What came of a request's inputs. */
+/** The result for a request's inputs. */
 export interface EmbeddedInputs {
   vectors: Float32Array[];
-  /** Of each input, whether it was longer than the model reads. */
+  /** For each input, whether it exceeded the model's limit. */
   truncated: readonly boolean[];
-  /** Tokens that the model has read. */
+  /** The number of tokens that the model read. */
   tokens: number;
 }
 
 /**
- * A vector of `dims` numbers for each text, or list of the model's token ids. Errors: `invalid_request` with the path, of
- * what cannot be read or says nothing to the model; what the lane says.
+ * A vector with `dims` numbers for each text, or for each list of the model's token ids. Errors: `invalid_request` with
+ * the path, for inputs that are unreadable or meaningless to the model; those of the lane.
  */
 export async function embedInputs(
   inputs: (string | number[])[],

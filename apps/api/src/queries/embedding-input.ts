@@ -2,14 +2,14 @@ import { z } from 'zod';
 import type { JsonLimits } from '../http/json-bounds.ts';
 import { refusedField } from '../http/problem.ts';
 
-/** What is to be embedded: texts, or token ids as a client's own tokenizer gave them. */
+/** Inputs to embed: texts, or token ids from a client's own tokenizer. */
 export type EmbeddingInput = string | string[] | number[] | number[][];
 
-/** Of one request; OpenAI's limit, and more than one should need. */
+/** The limit of one request, as at OpenAI. */
 export const MAX_INPUTS = 2048;
 /** A million token ids: 2048 inputs of 512, or 128 of 8192. */
 export const EMBEDDING_JSON: JsonLimits = { values: 1 << 20, containers: 4096 };
-/** Ids are of 32 bits in all that follows. */
+/** Ids have 32 bits everywhere. */
 const MAX_ID = 2 ** 31 - 1;
 const SHAPE = 'must be a string, a list of strings, a list of token ids, or a list of lists of token ids';
 
@@ -24,8 +24,8 @@ const described = z.unknown().meta({
 });
 
 /**
- * `input` of a request. Checked here and not by a union of lists: that would try each shape on each of a million items,
- * and keep what was wrong with every one.
+ * `input` of a request. Validated here rather than by a union of list schemas, which would try each shape on each of a
+ * million items and record every fault.
  */
 export const embeddingInput = described.transform((given, context): EmbeddingInput => {
   const fault = faultIn(given);
@@ -34,7 +34,7 @@ export const embeddingInput = described.transform((given, context): EmbeddingInp
   return z.NEVER;
 });
 
-/** One input for each vector, of what a field of the request has, and where each is. Errors: `invalid_request`. */
+/** Splits a request's field into one input per vector, each with its path. Errors: `invalid_request`. */
 export function listedInputs(
   given: EmbeddingInput,
   field: string,
@@ -58,7 +58,7 @@ interface Fault {
   message: string;
 }
 
-/** The first thing that is wrong. */
+/** The first fault. */
 function faultIn(given: unknown): Fault | undefined {
   if (typeof given === 'string') return undefined;
   if (!Array.isArray(given)) return { path: [], message: SHAPE };

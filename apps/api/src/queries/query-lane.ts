@@ -81,12 +81,12 @@ interface ModelLane {
 export type QueryOutcome = 'answered' | 'refused' | 'failed';
 
 /**
- * The interactive lane for requests: it sends a query in a bounded number of bounded messages and returns the result. Each
- * model has its own lane, so that a slow or unavailable model does not delay queries to another; within it, principals take
- * turns. The query of a disconnected client sends nothing more; its sent messages are withdrawn if no worker has claimed
- * them, and awaited otherwise.
+ * The interactive lane for requests: it sends a query in a bounded number of bounded messages and returns the result.
+ * Each model has its own lane, so that a slow or unavailable model does not delay queries to another; within it,
+ * principals take turns. The query of a disconnected client sends nothing more; its sent messages are withdrawn if no
+ * worker has claimed them, and awaited otherwise.
  *
- * Shared by all routes. Errors: `overloaded`, `no_worker`, `client_gone`, and what the worker says.
+ * Shared by all routes. Errors: `overloaded`, `no_worker`, `client_gone`, and those of the worker.
  */
 export class QueryLane {
   readonly #queue: Pick<Queue, 'query'>;
@@ -153,7 +153,7 @@ export class QueryLane {
     }
   }
 
-  /** Rejects once nothing of it is in flight any more. */
+  /** Rejects only once none of its messages is in flight any more. */
   async #inMessages<Task extends QueryTask>(
     query: QueryOf<Task>,
     { principal, turns, mayBringIn, pathOf }: Sending,

@@ -106,13 +106,13 @@ test('clients that go away are forgotten, and the server can close while others 
 });
 
 let seconds = 0;
-/** Of another time than any before. */
+/** With a time that differs from all before. */
 function jobIn(state: Job['state'], done = 0): Job {
   seconds += 1;
   return { id: 'j', state, done, seconds } as Job;
 }
 
-/** A watch over a job whose states are given out one by one, the last for ever. */
+/** A watch on a job that returns the given states one by one, repeating the last one. */
 function watchOver(states: (Job | undefined | Error)[]) {
   const counts = { looks: 0 };
   const watch = new JobWatch(async () => {

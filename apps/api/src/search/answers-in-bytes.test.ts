@@ -6,13 +6,13 @@ import { fakeVectors, NESTED } from '../testing/fake-worker.ts';
 import { storedPayload } from '../testing/stored-payload.fixture.ts';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
 
-/** What is stored is larger than one answer may be; whatever route gives it, it comes in pages, each thing once. */
+/** The stored data exceeds one response; every route returns it in pages, each item once. */
 let api: TestApi;
 const NAME = 'large' as CollectionName;
 const DOCUMENTS = 330;
 const CHUNKS = 360;
 const PART = 30_000;
-/** Beside texts, titles and metadata. */
+/** In addition to texts, titles and metadata. */
 const REST = 512 * 1024;
 
 const [vector = new Float32Array()] = [
@@ -57,7 +57,7 @@ async function ask<T>(method: string, path: string, body?: object): Promise<{ an
       ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
     });
   let response = await asked();
-  // The store is in this process: where others keep the machine busy, the server may be behind for a moment.
+  // The store is in this process, so on a busy machine the server may be delayed for a moment.
   for (const deadline = Date.now() + 60_000; response.status === 429 && Date.now() < deadline;) {
     await setTimeout(1000 * Number(response.headers.get('retry-after')));
     response = await asked();
@@ -67,7 +67,7 @@ async function ask<T>(method: string, path: string, body?: object): Promise<{ an
   return { answer: JSON.parse(text) as T, bytes: text.length };
 }
 
-/** Follows `next`, and gives all that came on pages none of which was too large. */
+/** Follows `next`, checks that no page is too large, and returns all items. */
 async function all<Answer extends { next?: unknown }, Item>(
   page: (next: Answer['next']) => Promise<{ answer: Answer; bytes: number }>,
   itemsOf: (answer: Answer) => Item[],
@@ -124,7 +124,7 @@ test('near-duplicates', async () => {
   type Side = { id: string };
   type Pairs = { pairs: { first: Side; second: Side }[]; points: number; next: string | null };
   const firsts: string[] = [];
-  // Each page costs searches as deep as the collection: two of them will do.
+  // Each page costs searches as deep as the collection, so two pages suffice.
   let after: string | null | undefined;
   for (let pages = 0; pages < 2; pages += 1) {
     const { answer, bytes }: { answer: Pairs; bytes: number } = await ask('POST', `${NAME}/near-duplicates`, {

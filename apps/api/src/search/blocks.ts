@@ -18,13 +18,13 @@ export interface Block<T extends { point: RankedPoint }> {
 }
 
 /**
- * A page of a ranking that is independent of the page size. The results of fusion and reranking depend on the depth of the
- * lists, so the depths are fixed: the ranking consists of the results from the first `first` hits of each list, then the
- * further ones from four times that depth, and so on. Pages of any size show each hit once.
+ * A page of a ranking that is independent of the page size. The results of fusion and reranking depend on the depth of
+ * the lists, so the depths are fixed: the ranking consists of the results from the first `first` hits of each list,
+ * then the further ones from four times that depth, and so on. Pages of any size show each hit once.
  *
- * @param depths `first`: the depth of the first block; `lists`: how many are looked at, which bounds how deep
- * @param look makes the block of a depth; that of a smaller one has no others
- * @param groupOf where it is given, of each group only the best is kept
+ * @param depths `first`: the depth of the first block; `lists`: the number of lists, which bounds the depth
+ * @param look creates the block of a depth; it includes all hits of a smaller depth
+ * @param groupOf if given, only the best hit of each group is kept
  */
 export async function pageOfBlocks<T extends { point: RankedPoint }>(
   { limit, offset }: { limit: number; offset: number },

@@ -9,7 +9,7 @@ export interface Found {
   score: number;
   /** By `dense`, `bm25`, …, `rerank`; the best of several queries. */
   scores: Partial<Record<ListName | 'rerank', number>>;
-  /** What part of a fused score each list gave, where that is asked for. */
+  /** Each list's share of a fused score, if requested. */
   shares?: Shares | undefined;
 }
 

@@ -202,7 +202,7 @@ describe('a closer look', () => {
     expect((await post(`/api/v1/collections/${name}/search`, again)).body).toEqual(body);
     expect(asked.mock.calls.map(([query]) => query.task)).toEqual(['tokens']);
 
-    // As workers of an earlier version answer, which give tokens alone.
+    // Like workers of an earlier version, which return only tokens.
     asked.mockRestore();
     const { query: ask } = api.parts.queue;
     const earlier = vi.spyOn(api.parts.queue, 'query').mockImplementation(async (...given) => {

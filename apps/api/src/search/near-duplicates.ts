@@ -48,19 +48,19 @@ export const nearDuplicatesResponseSchema = z
 type Side = z.infer<typeof sideSchema>;
 export type NearDuplicates = z.infer<typeof nearDuplicatesResponseSchema>;
 
-/** Near-duplicates of a point that are told at it. */
+/** The maximum number of near-duplicates listed for a point. */
 const NEIGHBOURS = 32;
-/** Neighbours that are looked at to find those. */
+/** The number of neighbours searched to find those. */
 const MOST_NEIGHBOURS = 2048;
-/** Payloads that are in memory at once. */
+/** The number of payloads in memory at once. */
 const PAYLOADS_AT_ONCE = 64;
-/** Points that are read, and looked around, at once. */
+/** The number of points processed at once. */
 const SCAN = 64;
 
 /**
- * Pairs of chunks of different documents that say nearly the same, for a stretch of the collection's points in the order
- * of their ids; each pair comes once, at its first point. Of a chunk with more than 32 near-duplicates behind it, the nearest
- * of those, so that each of many equal chunks is in some pair.
+ * Pairs of nearly equal chunks of different documents, for a range of the collection's points in order of their ids;
+ * each pair is returned once, at its first point. For a chunk with more than 32 near-duplicates after it, only the
+ * nearest are returned, so that each of many equal chunks is in some pair.
  */
 export async function nearDuplicates(
   { threshold, points: wanted, after, filter, tenant }: NearDuplicatesRequest,
@@ -72,7 +72,7 @@ export async function nearDuplicates(
   const pairs: NearDuplicates['pairs'] = [];
   const room = new AnswerRoom();
   const share = new LoopShare();
-  /** Whose the points are that were found so far; few bytes each. */
+  /** The documents of the points found so far, with few bytes each. */
   let documents = new Map<PointId, string>();
   let looked = 0;
   let last = after;
@@ -109,11 +109,11 @@ export async function nearDuplicates(
     return { pairs: pairs.toSorted((a, b) => b.score - a.score), points: looked, next };
   }
 
-  /** Of each point the near-duplicates in other documents whose ids come behind its own, the nearest first. */
+  /** For each point, the near-duplicates in other documents with ids after its own, nearest first. */
   async function neighboursBehind(points: readonly StoredPoint[]): Promise<RankedPoint[][]> {
     const behind = points.map((): RankedPoint[] => []);
     let open = [...points.keys()];
-    // What is longer than one chunk has neighbours of its own.
+    // Chunks of the same document are not duplicates of each other.
     const longest = points.reduce((most, { payload }) => Math.max(most, payload.chunk_count), 0);
     const first = Math.min(NEIGHBOURS + longest, MOST_NEIGHBOURS);
     for (let limit = first; open.length > 0; limit = Math.min(limit * 4, MOST_NEIGHBOURS)) {
@@ -122,7 +122,7 @@ export async function nearDuplicates(
       const unread = new Set(
         near.flatMap((found, n) => found.flatMap(({ id }) => (isBehind(id, n) ? id : []))),
       );
-      // Of what may be very many, only whose they are is kept.
+      // There may be very many points, so only their documents are kept.
       for await (const [id, payload] of payloadsOf([...unread])) documents.set(id, documentOf(payload));
       const again: number[] = [];
       for (const [n, at] of open.entries()) {
@@ -146,7 +146,7 @@ export async function nearDuplicates(
     return behind;
   }
 
-  /** The payloads of points, some in memory at a time. */
+  /** The payloads of points, a limited number of them in memory. */
   async function* payloadsOf(ids: readonly PointId[]): AsyncGenerator<[PointId, PointPayload]> {
     for (let from = 0; from < ids.length; from += PAYLOADS_AT_ONCE)
       yield* await store.getPayloads(name, ids.slice(from, from + PAYLOADS_AT_ONCE));

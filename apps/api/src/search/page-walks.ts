@@ -32,8 +32,8 @@ const CASES: [string, 'search' | 'recommend', object][] = [
 ];
 
 /**
- * Walks pages of every kind of search in a store, over documents of which most are equal to many others. That stores have an
- * order of their own for equal scores, whatever the limit, is the conformance suite's to show.
+ * Walks the pages of every kind of search in a store, over documents of which most equal many others. The conformance
+ * suite tests that a store orders ties consistently for all limits.
  */
 export function testPages(open: (typeof STORES)[number][1]): void {
   let api: TestApi;
@@ -48,7 +48,7 @@ export function testPages(open: (typeof STORES)[number][1]): void {
     });
     expect(created.status).toBe(201);
     const documents = Array.from({ length: DOCUMENTS }, (_, n) => {
-      // Every fifth has two chunks, every seventh a text of its own.
+      // Every fifth has two chunks, every seventh a unique text.
       const chunks = Array.from({ length: n % 5 === 0 ? 2 : 1 }, (_, index) => TEXTS[(n + index) % 4] ?? '');
       const texts = chunks.map((chunk) => (n % 7 === 0 ? `${chunk} number${n}` : chunk));
       return storedDocument(NAME, `d${n}` as DocumentId, texts);

@@ -14,7 +14,7 @@ export class HitPayloads {
   readonly #collection: CollectionName;
   readonly #held = new Map<PointId, PointPayload>();
   readonly #room = new AnswerRoom();
-  /** By point; of all that were asked for. */
+  /** By point, for all requested ones. */
   readonly #documents = new Map<PointId, string>();
 
   constructor(store: Pick<VectorStore, 'getPayloads'>, { name }: Pick<Collection, 'name'>) {

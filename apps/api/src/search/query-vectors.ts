@@ -33,22 +33,22 @@ export type ListName = 'dense' | SparseScheme;
 
 export type QueryVector = SearchVector & {
   list: ListName;
-  /** What its list weighs where the request does not say it; 1 by default. */
+  /** The weight of its list, unless the request states one; 1 by default. */
   voice?: number | undefined;
 };
 
 /**
- * What the words of a question in another script weigh: of 351 questions in English on Chinese texts (docs/search.md),
- * nDCG@10 is 0.609 by dense vectors alone, and with words at 1, 0.5, 0.3, 0.2 and 0.1 beside them 0.583, 0.609, 0.615, 0.616
- * and 0.615.
+ * The weight of the words of a question in another script. For 351 English questions on Chinese texts (docs/search.md),
+ * nDCG@10 is 0.609 with dense vectors alone, and 0.583, 0.609, 0.615, 0.616 and 0.615 with words at weights of 1, 0.5,
+ * 0.3, 0.2 and 0.1 in addition.
  */
 const FOREIGN_VOICE = 0.3;
 
 /**
- * The request's questions as the vectors that its mode wants. A question of which a model knows nothing has no vector of
- * that model: it would be like that of every other such text. `prefix` is what the dense model reads in front of them,
- * where that is not what it has for queries. Errors: `invalid_request` with the path, for a mode that
- * the collection has no vectors for, and for a question that no vector is left of; what the interactive lane says.
+ * The request's questions as the vectors that its mode needs. A question without any token known to a model has no
+ * vector of that model, because it would equal that of every other such text. `prefix` is the dense model's prefix, if
+ * it is not the usual one for queries. Errors: `invalid_request` with the path, for a mode without vectors in the
+ * collection, and for a question without any vectors; those of the interactive lane.
  */
 export async function queryVectorsOf(
   request: Pick<SearchRequest, 'query' | 'queries' | 'image' | 'mode' | 'sparse' | 'vector'> &
@@ -64,7 +64,7 @@ export async function queryVectorsOf(
   const texts = questions.map(({ text }) => text ?? '');
   const { splade, bm25, bm42 } = profile.sparse;
   const weighing = schemes.includes('splade') ? splade?.model : undefined;
-  // Then the model weighs its tokens, in the run that gives its dense vectors.
+  // Then the model itself weighs the tokens, in the run for its dense vectors.
   const lexical = dense && weighing === model;
   const withTokens = !lexical && readsStoredTokens(request.rerank, profile);
   const embedded = dense
@@ -79,7 +79,7 @@ export async function queryVectorsOf(
   const asked = questions.map(({ text, weight }, n): QueryVectors => {
     const vectors: QueryVectors['vectors'] = [];
     if (embedded !== undefined && embedded.unknown[n] !== true) {
-      // By its name: an exchange meanwhile does not have it looked for among another model's.
+      // By name, so that a swap of vectors meanwhile does not search among another model's.
       vectors.push({ list: 'dense', kind: 'dense', name, values: vectorAt(embedded, n, dims) });
     }
     for (const scheme of schemes) {
@@ -101,13 +101,13 @@ export async function queryVectorsOf(
     }
   });
   const models = [dense ? model : undefined, terms && splade?.model].filter((one) => one !== undefined);
-  // By words alone, what has none is a question all the same: nothing answers it.
+  // In a search only by words, a question without words is valid, but has no hits.
   const nothing = asked.map(({ vectors }) => models.length > 0 && vectors.every(saysNothing));
   refuseUnknown(nothing, models.join(', '), (n) => pathOfQuestion(request, n));
   return asked;
 }
 
-/** What a scheme's words of a question weigh beside the dense vector. */
+/** The weight of a scheme's list relative to the dense vector's. */
 function voiceOf(
   scheme: SparseScheme,
   text: string,
@@ -126,7 +126,7 @@ function pathOfQuestion({ queries }: Pick<SearchRequest, 'queries'>, n: number):
   return queries === undefined ? 'query' : `queries/${n}/query`;
 }
 
-/** The dense vector that is asked for. Errors: `invalid_request` with the path. */
+/** The requested dense vector. Errors: `invalid_request` with the path. */
 export function denseVectorOf(
   {
     vector,
@@ -145,13 +145,13 @@ export function denseVectorOf(
   }
   if (mode === 'sparse')
     throw refusedField('vector', 'a sparse search looks at no dense vector; leave it out');
-  // It compares with the stored vectors that searches use.
+  // It is compared with the stored vectors that searches use.
   if (rerank !== false)
     throw refusedField('rerank', `what ${vector} finds is not reranked; leave one of the two out`);
   return found;
 }
 
-/** Which vectors a mode looks at. */
+/** The vectors that a mode uses. */
 function listsOf(
   { mode, sparse, image }: Pick<SearchRequest, 'mode' | 'sparse' | 'image'>,
   profile: Profile,
@@ -205,7 +205,7 @@ function questionsOf({
   return queries?.map(({ query: text, weight }) => ({ text, weight })) ?? [{ text: undefined, weight: 1 }];
 }
 
-/** Whether reranking reads token vectors that are stored, which are of the collection's own model. */
+/** Whether reranking reads stored token vectors, which come from the collection's own model. */
 export function readsStoredTokens(
   rerank: SearchRequest['rerank'] | undefined,
   { model, lateInteraction }: Profile,
@@ -214,7 +214,7 @@ export function readsStoredTokens(
   return rerank === true || rerank.model === undefined || rerank.model === model;
 }
 
-/** A request's questions, or its picture, as the dense model gives them. */
+/** A request's questions, or its picture, embedded by the dense model. */
 interface DenseQuestions extends DenseVectors {
   terms?: SparseVector[] | undefined;
   unknown: boolean[];
@@ -230,7 +230,7 @@ async function denseOf(
 ): Promise<DenseQuestions> {
   if (image === undefined) {
     const query = { model, inputs: texts, prefix };
-    // One run gives both; workers of an earlier version give the tokens alone.
+    // One run returns both; workers of an earlier version return only the tokens.
     const read = withTokens ? await lane.ask({ ...query, task: 'tokens', dims }) : undefined;
     if (read?.dense !== undefined) return { ...read.dense, unknown: read.unknown, questions: read.questions };
     const weigh = lexical ? { lexical } : {};

@@ -19,14 +19,14 @@ import { HitPayloads } from './payloads.ts';
 import type { FoundPage, Ranking } from './found.ts';
 import { firstDepthOf, pageWithPayloads } from './search.ts';
 
-/** Hits of each example that `best` looks at first. */
+/** The number of each example's hits that `best` reads first. */
 const BEST_DEPTH = 200;
-/** Points whose vectors are read at once. */
+/** The number of points whose vectors are read at once. */
 const VECTORS_AT_ONCE = 256;
 
 /**
- * The points that are like the positives and unlike the negatives, best first; documents that are examples themselves
- * are left out. Errors: `invalid_request` for an id that is not there.
+ * The points similar to the positives and dissimilar to the negatives, best first, without the documents that are
+ * examples. Errors: `invalid_request` for a missing id.
  */
 export async function recommendPoints(
   request: RecommendRequest,
@@ -46,7 +46,7 @@ export async function recommendPoints(
     tenant: tenant as TenantId | undefined,
   };
   const payloads = new HitPayloads(store, collection);
-  /** By point, what `best` made of it. */
+  /** The score of each point under `best`. */
   const scored = new Map<PointId, number>();
   return strategy === 'average'
     ? pageWithPayloads(
@@ -63,7 +63,7 @@ export async function recommendPoints(
     return { found, isAll: points.length < depth };
   }
 
-  /** What is near any of the positives; of that, what is nearer to a negative comes last. */
+  /** Points near any of the positives; those nearer to a negative come last. */
   async function best(depth: number): Promise<Block<Ranking>> {
     const lists = await nearest(positives, depth);
     const points = new Map(lists.flat().map((point) => [point.id, point]));

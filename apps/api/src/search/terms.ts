@@ -4,8 +4,8 @@ import { LoopShare } from '../http/loop-share.ts';
 import type { QueryLane } from '../queries/query-lane.ts';
 
 /**
- * What term ids stand for: of a network's vocabulary its pieces, of counted words those of the texts, as they stand
- * there; a term that none of the texts has is left out.
+ * The words of term ids: pieces of a network's vocabulary, or for counted words those in the texts, as written there;
+ * terms without a word in the texts are omitted.
  */
 export async function sparseTerms(
   scheme: SparseScheme,
@@ -29,7 +29,7 @@ export async function sparseTerms(
   }
 }
 
-/** The first word that has the term goes. */
+/** The first word with the term is used. */
 async function namesIn(
   texts: readonly string[],
   ids: ReadonlySet<number>,

@@ -13,7 +13,7 @@ import { fakeVectors, NESTED } from '../testing/fake-worker.ts';
 import { storedPayload } from '../testing/stored-payload.fixture.ts';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
 
-/** What words are to searches, in the real embedded store; points are written as a worker writes them. */
+/** How searches treat words, in the real embedded store; points are written as a worker writes them. */
 let api: TestApi;
 const TEXTS: Record<string, string> = {
   decomposed: 'we met in the cafe\u0301 at noon',

@@ -23,7 +23,7 @@ test('the latest time is none of the future, and the next one comes after it wit
       const [latest, next] = [latestTime(schedule, since, now), nextTime(schedule, since, now)];
       if (latest !== undefined) expect(latest).toBeLessThanOrEqual(now);
       expect(next).toBeGreaterThan(now);
-      // Whoever looks at any time in between finds the same one.
+      // A check at any time in between gives the same result.
       for (const later of [now + 1, Math.floor((now + (next ?? now)) / 2), (next ?? now) - 1]) {
         if (later > now && later < (next ?? now)) expect(latestTime(schedule, since, later)).toBe(latest);
       }

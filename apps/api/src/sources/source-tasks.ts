@@ -56,7 +56,7 @@ export interface SourceTasks {
     },
     StoredSource
   >;
-  /** As `gather`. */
+  /** Like `gather`. */
   gather: Task<
     {
       job: JobId;
@@ -67,7 +67,7 @@ export interface SourceTasks {
     },
     Gathered
   >;
-  /** As `writeManifest`. */
+  /** Like `writeManifest`. */
   manifest: Task<
     {
       job: JobId;
@@ -91,15 +91,15 @@ export interface SourceTasks {
   >;
   /** The lines of a shard that hold a document or a tombstone, and the number of those that hold neither. */
   shardKeys: Task<ReadShard, ShardKeys>;
-  /** As `writeBatchLines`. */
+  /** Like `writeBatchLines`. */
   batch: Task<BatchLinesInput, StoredSource>;
-  /** As `firstModel`. */
+  /** Like `firstModel`. */
   batchModel: Task<{ source: StoredSource }, string | undefined>;
-  /** As `checkDataset`. */
+  /** Like `checkDataset`. */
   checkDataset: Task<DatasetRowsInput, DatasetCheck>;
-  /** As `writeDatasetLines`. */
+  /** Like `writeDatasetLines`. */
   dataset: Task<DatasetRowsInput & { job: JobId }, StoredSource>;
-  /** As `failShard`. */
+  /** Like `failShard`. */
   failShard: Task<{ shard: Shard; code: ErrorCode; message: string }, ShardResult>;
 }
 

@@ -52,7 +52,7 @@ const manifestOf = (source: StoredSource) =>
 const line = (metadata: string) => `{"id":"x","text":"y","metadata":${metadata}}\n`;
 const wide = Array.from({ length: 75_000 }, (_, n) => `c${n}`).join(',');
 
-/** Sources that took the API's event loop for seconds, or might. */
+/** Sources that blocked the API's event loop for seconds, or might. */
 test.each<[string, () => string | Uint8Array, SourceEncoding | undefined]>([
   ['a CSV header of 75,000 columns', () => `id,text,${wide}\n${','.repeat(75_001)}\n`, encodingOf('csv')],
   ['a million empty cells', () => `id,text\n${','.repeat(1_000_000)}\n`, encodingOf('csv')],
@@ -71,7 +71,7 @@ test.each<[string, () => string | Uint8Array, SourceEncoding | undefined]>([
 ])('%s is read, or refused, without keeping the event loop', async (_name, make, encoding) => {
   const source = await sourceOf(make());
   const threads = threadsOf();
-  // The thread's start is not the source's doing.
+  // The thread's start is not the source's fault.
   await threads.run('manifest', manifestOf(await sourceOf(line('{}'))));
   const stretches = new EventLoopStretches();
   const lines =
@@ -79,11 +79,11 @@ test.each<[string, () => string | Uint8Array, SourceEncoding | undefined]>([
       ? source
       : await threads.run('transcode', transcodeOf(source, encoding)).catch(() => undefined);
   if (lines !== undefined) await threads.run('manifest', manifestOf(lines));
-  // In milliseconds of its own work; to read one of these there takes tens of seconds.
+  // In milliseconds of its own CPU time; reading one of these sources there takes tens of seconds.
   expect(stretches.end()).toBeLessThan(1000);
 });
 
-/** How long this thread works between two turns of its event loop, by its own processor time: a busy machine makes no difference. */
+/** Measures this thread's CPU time between two turns of its event loop, which is independent of the machine's load. */
 class EventLoopStretches {
   #longest = 0;
   #last = this.#worked();

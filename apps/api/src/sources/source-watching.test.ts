@@ -45,7 +45,7 @@ const add = (name: string, files: string[], more: object = {}) =>
 
 const shown = async (name: string) => (await api.json('GET', `${SOURCES}/${name}`)).body as WatchedSourceView;
 
-/** What came of the look after `earlier` ones, once its job has ended. */
+/** The outcome of the check after `earlier` ones, once its job has ended. */
 async function look(name: string, earlier: number): Promise<WatchedSourceView['runs'][number]> {
   await expect
     .poll(async () => (await shown(name)).runs.length, { timeout: 60_000 })
@@ -82,7 +82,7 @@ test('a folder is submitted when it is added, and again when something in it has
   await rm(join(folder, 'in/b.csv'));
   await again('site');
   expect(await look('site', 2)).toMatchObject({ outcome: 'submitted', added: 1, changed: 1, removed: 1 });
-  // What the source has no more is gone, and what others have stays.
+  // Documents that the source no longer has are gone; those of others stay.
   expect(await storing.idsIn('docs')).toEqual(['a', 'c', 'other']);
 
   await rm(join(folder, 'in'), { recursive: true });
@@ -122,7 +122,7 @@ test('where more would go than may, it is tried again when the source or its bou
   await expect
     .poll(job, { timeout: 60_000 })
     .toMatchObject({ state: 'failed', error: { code: 'too_many_deletions' } });
-  // Nothing has changed: its time alone is no reason.
+  // Nothing has changed; a new modification time alone does not count.
   const key = sourceKey('docs', 'many', undefined);
   const { spool, openUrl, log, queue } = api.parts;
   const own = tenantView(api.parts);
@@ -201,7 +201,7 @@ test('of several processes one looks, and one that died after it had submitted m
   await watching[0]!.tick(due);
   expect(await jobs()).toHaveLength(1);
 
-  // What has changed before the other one looks is for the next time.
+  // Changes before the other process's check are left for the next time.
   await parts.spool.keepWatch('runs', key, { time: 0, runs: [] });
   await writeFile(join(folder, 'x.ndjson'), '{"id":"x","text":"another x"}\n');
   await watching[0]!.tick(due);

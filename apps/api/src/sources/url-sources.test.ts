@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isFinished, type Job } from '@embedmill/jobs';
 import { startTestApi, type TestApi } from '../testing/test-api.ts';
 
-/** Jobs whose source is a URL: 127.0.0.1 is allowed here, and nothing else that is not public. */
+/** Jobs whose source is a URL. Here, 127.0.0.1 is the only allowed non-public address. */
 let api: TestApi;
 let port: number;
 const asked: string[] = [];

@@ -1,4 +1,6 @@
-/** A fake of a worker's answers, for tests of the API: made of the texts' words alone, held to the contracts' types. */
+/**
+ * A fake of a worker's answers, for tests of the API: derived only from the texts' words, with the contracts' types.
+ */
 import type {
   DenseResult,
   Query,
@@ -61,7 +63,7 @@ export const JUDGE: ModelSummary = {
 export const FLAT: ModelSummary = { ...NESTED, name: 'flat', tokenVectors: false };
 export const MODELS = [MINI, NESTED, SPARSE, JUDGE, FLAT];
 
-/** What a worker that serves the model gives. */
+/** The answer of a worker that serves the model. */
 export function fakeAnswer(query: Query, model: ModelSummary): QueryResult {
   switch (query.task) {
     case 'embed':
@@ -101,10 +103,10 @@ export function fakeAnswer(query: Query, model: ModelSummary): QueryResult {
   }
 }
 
-/** Of every vector that is asked for as the model gives it. */
+/** The length of every raw vector. */
 export const FAKE_LENGTH = 4;
 
-/** A vector that depends on the text and on its role, or what stands in front in its place; one token a word. */
+/** A vector that depends on the text and its role, or on the prefix instead; one token per word. */
 export function fakeVectors(
   {
     inputs,
@@ -122,7 +124,7 @@ export function fakeVectors(
   return { dims, vectors, ...readingOf(inputs, MINI.maxTokens) };
 }
 
-/** A token a word, by its letters. */
+/** One token per word, derived from its letters. */
 function fakeTokens(text: string, special: boolean): TextToken[] {
   const around = (id: number): TextToken[] =>
     special ? [{ id, text: `[${id}]`, special: true, start: null, stop: null }] : [];
@@ -134,7 +136,7 @@ function fakeTokens(text: string, special: boolean): TextToken[] {
   return [...around(101), ...words, ...around(102)];
 }
 
-/** A term for each word, by its letters. */
+/** One term per word, derived from its letters. */
 export function fakeTerms(text: string): SparseVector {
   const ids = new Set(
     text.split(' ').map((word) => [...word].reduce((sum, letter) => sum + letter.charCodeAt(0), 0)),
@@ -143,10 +145,10 @@ export function fakeTerms(text: string): SparseVector {
   return { indices, values: new Float32Array(indices.length).fill(1) };
 }
 
-/** Of pictographs it knows none. */
+/** Pictographs are unknown. */
 const isUnknown = (text: string): boolean => /^[\p{Extended_Pictographic}\s]+$/u.test(text);
 
-/** A token a word, the same wherever the word stands. */
+/** One token per word, independent of its position. */
 export function fakeTokenVectors(text: string, dims: number): QuestionTokens {
   const words = [...text.matchAll(/\S+/g)];
   return {
@@ -155,7 +157,7 @@ export function fakeTokenVectors(text: string, dims: number): QuestionTokens {
   };
 }
 
-/** From 0 to 1: how many of the query's words the text has. */
+/** The share of the query's words in the text, from 0 to 1. */
 function sharedWords(query: string, text: string): number {
   const words = query.split(' ');
   return words.filter((word) => text.split(' ').includes(word)).length / words.length;

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startTestApi, type TestApi } from './test-api.ts';
 
-/** An API with a dispatcher and a collection `docs`, beside places that it reads sources from. */
+/** An API with a dispatcher, a collection `docs`, and places to read sources from. */
 export interface SourceApi {
   api: TestApi;
-  /** That it may read files of. */
+  /** The folder whose files it may read. */
   folder: string;
-  /** Of a server that answers as it was told. */
+  /** The URL of a server with predefined responses. */
   url: string;
   close(): Promise<void>;
 }

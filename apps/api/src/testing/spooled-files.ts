@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 
-/** What lies in a spool's folder, below it and by name. A folder may go while it is read: then it is read again. */
+/** The files in a spool's folder, by relative name. If a folder disappears while it is read, it is read again. */
 export async function spooledFiles(folder: string): Promise<string[]> {
   for (;;) {
     try {

@@ -20,7 +20,7 @@ export const SEARCHED_PROFILE = {
 export const vectorOf = (text: string, role: 'query' | 'document' = 'query') =>
   fakeVectors({ inputs: [text], role }, NESTED.dims).vectors;
 
-/** For tests: a document of these chunks, as a worker stores it in a collection of `SEARCHED_PROFILE`. */
+/** For tests: a document with these chunks, as a worker stores it in a collection with `SEARCHED_PROFILE`. */
 export function storedDocument(
   collection: CollectionName,
   id: DocumentId,

@@ -1,7 +1,7 @@
 import { DEFAULT_TENANT, type DocumentId, type JobId } from '@embedmill/jobs';
 import type { PointPayload } from '@embedmill/vector-store';
 
-/** For tests: the payload of a document's only chunk, as a worker stores it, with what is said otherwise. */
+/** For tests: the payload of a document's only chunk, as a worker stores it, with these changes. */
 export function storedPayload(
   document_id: DocumentId,
   text: string,

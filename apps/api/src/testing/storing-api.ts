@@ -1,4 +1,4 @@
-/** An API whose worker, a fake one, stores and deletes what shards' lines say, in the order of sequences; test-only. */
+/** For tests: an API whose fake worker stores and deletes the documents of shards, in the order of sequences. */
 import { hash } from 'node:crypto';
 import { expect } from 'vitest';
 import {
@@ -21,27 +21,27 @@ import { fakeAnswer, fakeVectors, MINI } from './fake-worker.ts';
 import type { ApiParts } from '../parts.ts';
 import { startTestApi, type TestApi } from './test-api.ts';
 
-/** An API with a dispatcher and such a worker, and what tests ask of them. */
+/** An API with a dispatcher and such a worker, and the operations that tests need. */
 export interface StoringApi {
   api: TestApi;
-  /** The one that all tests begin with. */
+  /** The collection that all tests begin with. */
   dispatcher: { close(): Promise<void> };
   /** Documents with this word go to the failures while it is set. */
   poison: string | undefined;
   newCollection(): Promise<string>;
   submit(name: string, lines: readonly object[], query?: Record<string, string>): Promise<Job>;
-  /** Submits a job of which nothing is done until the promise resolves. */
+  /** Submits a job that is held until the promise resolves. */
   hold(
     name: string,
     lines: readonly object[],
     until: Promise<void>,
     query?: Record<string, string>,
   ): Promise<Job>;
-  /** As `hold`, of whatever is submitted so. */
+  /** Like `hold`, for anything submitted by this function. */
   holdBack(submit: () => Promise<Job>, until: Promise<void>): Promise<Job>;
   job(id: string): Promise<Job>;
   finished(job: Pick<Job, 'id'>): Promise<Job>;
-  /** Of the documents there are, sorted, with their tenants where it is not the default one. */
+  /** The sorted ids of the existing documents, with their tenants unless it is the default one. */
   idsIn(name: string): Promise<string[]>;
 }
 

@@ -17,16 +17,16 @@ import type { ApiParts, ServerParts } from '../parts.ts';
 import { SourceThreads } from '../sources/source-threads.ts';
 import { buildServer } from '../server.ts';
 
-/** The API on a port of its own, over a real Redis, a real spool and a real embedded store. */
+/** The API on its own port, with a real Redis, a real spool and a real embedded store. */
 export interface TestApi {
   url: string;
   parts: ApiParts & Pick<ServerParts, 'openUrl'> & { queue: Queue; spool: Spool };
-  /** What the API logged, line by line. */
+  /** The API's log lines. */
   logged: string[];
   redisUrl: string;
   spoolFolder: string;
   call(path: string, init?: RequestInit): Promise<Response>;
-  /** Sends JSON, gives status and JSON back. */
+  /** Sends JSON; returns the status and JSON. */
   json(
     method: string,
     path: string,
@@ -34,13 +34,16 @@ export interface TestApi {
     headers?: Record<string, string>,
   ): Promise<{ status: number; body: never; headers: Headers }>;
   submit(collection: string, ndjson: string, headers?: Record<string, string>): Promise<Response>;
-  /** Starts a worker that answers queries with `fakeAnswer`, and fails shards: not beside one that stores them. */
+  /**
+   * Starts a worker that answers queries with `fakeAnswer`, but fails shards, so do not combine it with one that stores
+   * them.
+   */
   answerQueries(seen?: Query[]): Promise<void>;
   /** Starts a worker that takes any model and answers nothing. */
   ignoreQueries(): Promise<void>;
-  /** Starts a dispatcher; it is ended with the rest, if not before. */
+  /** Starts a dispatcher, which is stopped with the rest, if not before. */
   dispatch(options?: { maxReports?: number }): Promise<{ close(): Promise<void> }>;
-  /** Closed with the rest, last first. */
+  /** Closed with the rest, in reverse order. */
   onClose(close: () => Promise<unknown>): void;
   close(): Promise<void>;
 }
@@ -49,7 +52,7 @@ interface TestApiOptions {
   allowances?: Allowances;
   config?: Partial<ApiParts['config']>;
   heartbeatMs?: number;
-  /** In place of an embedded one; its maker closes it. */
+  /** Replaces the embedded one; its creator closes it. */
   store?: VectorStore;
   onRoute?: (route: RouteOptions) => void;
   consoleFolder?: string;

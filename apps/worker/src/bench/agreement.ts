@@ -1,11 +1,11 @@
 import type { Engine } from '@embedmill/inference';
 import { batchOf } from './feeding.ts';
 
-/** How near the vectors of two files are, and how much a vector depends on what shares its batch. */
+/** How similar the vectors of two files are, and how much a vector depends on the others in its batch. */
 export interface Agreement {
-  /** Least cosine to the other file's vectors, over a sample of texts. */
+  /** The lowest cosine to the other file's vectors, over a sample of texts. */
   minCosine: number;
-  /** Least cosine of a text's vector alone to that in a batch. */
+  /** The lowest cosine between a text's vector computed alone and in a batch. */
   batchCosine: number;
 }
 
@@ -15,7 +15,7 @@ export async function embedAlone(engine: Engine, sequences: readonly Int32Array[
   return vectors;
 }
 
-/** In batches of eight, as they come: so that short ones are padded. */
+/** In batches of eight, unsorted, so that short ones are padded. */
 export async function embedTogether(
   engine: Engine,
   sequences: readonly Int32Array[],

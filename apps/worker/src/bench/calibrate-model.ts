@@ -22,15 +22,15 @@ import { tokenized } from './yardsticks.ts';
 export interface CalibrationWish {
   /** Texts of all lengths. */
   documents: readonly Document[];
-  /** Of the ONNX files that the model comes in, only these beside its own; null: those that are no larger. */
+  /** The model's alternative ONNX files to try besides its own; null: those that are not larger. */
   files: string[] | null;
-  /** How near another file's vectors have to be to those of the model's own. */
+  /** The minimum similarity of another file's vectors to those of the model's own file. */
   minCosine: number;
   effort?: Effort;
   note: (text: string) => void;
 }
 
-/** Calibrates a model on this machine, and keeps the result where its workers look for it. */
+/** Calibrates a model on this machine, and stores the result where its workers look for it. */
 export async function calibrateModel(
   config: WorkerConfig,
   name: string,
@@ -58,7 +58,7 @@ export async function calibrateModel(
   return { calibration, path: await saveCalibration(modelCacheFolder, calibration) };
 }
 
-/** The model in its own file, and what its engines are to run on. */
+/** The model's own file, and the devices for its engines. */
 export async function ownModel(
   config: WorkerConfig,
   name: string,
@@ -73,7 +73,7 @@ export function resolveOptions({ modelsFolder, modelCacheFolder, hubUrl }: Worke
   return { modelsDir: modelsFolder, cacheDir: modelCacheFolder, hubUrl };
 }
 
-/** The model's own file, and of the others those that were asked for, else those that are no larger. */
+/** The model's own file, and the requested others, or by default those that are not larger. */
 async function offersWithin(
   own: ResolvedModel,
   paths: string[] | null,

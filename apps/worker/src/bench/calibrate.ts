@@ -1,9 +1,9 @@
 /**
- * Finds by measurement what runs a model fastest on this machine: which of the files that it comes in and which
- * optimizations of the graph, then how many engines with how many threads, and the largest batch.
+ * Measures what runs a model fastest on this machine: first which of its files and which graph optimizations, then how
+ * many engines with how many threads, and the largest batch.
  *
- * Files are told apart by what they do, not by their names: one whose vectors differ from those of the model's own
- * file by more than was allowed, or shift with what shares their batch, is left out, however fast it is.
+ * Files are judged by their results, not by their names: a file whose vectors differ from those of the model's own file
+ * by more than allowed, or depend on the rest of their batch, is excluded, however fast it is.
  */
 import { startEngines, type Calibration, type Machine } from '@embedmill/embed/pipeline';
 import { defaultGraph, type Device, type EngineLayout, type GraphTuning } from '@embedmill/inference';
@@ -22,24 +22,24 @@ import {
 } from './measuring.ts';
 
 export interface CalibrationInput {
-  /** The model in each file that is to be tried, its own first. */
+  /** The files to try, the model's own first. */
   files: { file: OfferedFile; model: ResolvedModel }[];
-  /** One engine each; of CPUs, how many engines is what is looked for. */
+  /** One engine each; for CPUs, the best number of engines is searched. */
   devices: Device[];
   machine: Machine;
   /** Texts' tokens, of all lengths. */
   sequences: Int32Array[];
-  /** The least cosine that a file's vectors may have to those of the model's own file. */
+  /** The lowest allowed cosine of a file's vectors to those of the model's own file. */
   minCosine: number;
   note: (text: string) => void;
   effort?: Effort;
 }
 
-/** Differences below this are noise: then the candidate that comes first counts. */
+/** Differences below this are noise; then the first candidate wins. */
 const AS_GOOD = 0.985;
-/** A query waits for the batch that runs: none that takes longer is chosen, where there is another. */
+/** A query waits for the running batch, so batches that take longer are avoided if possible. */
 const LONGEST_BATCH_SECONDS = 0.05;
-/** Areas in a row that are worse before larger ones are not tried. */
+/** The number of consecutive worse areas after which larger ones are not tried. */
 const WORSE_IN_A_ROW = 2;
 
 const AREAS = {
@@ -47,7 +47,7 @@ const AREAS = {
   gpu: [2048, 4096, 8192, 16_384, 32_768, 65_536, 131_072],
 } as const;
 
-/** Graphs worth a try; the first is what runs where nothing was measured. */
+/** Graph optimizations to try; the first is the default without a measurement. */
 function graphsFor(device: Device): GraphTuning[] {
   const usual = defaultGraph(device);
   if (device.kind !== 'cpu') return [usual];
@@ -149,7 +149,7 @@ async function agreementOf(
   }
 }
 
-/** The areas that are near the best one, the best guess first. */
+/** The areas near the best one, the best guess first. */
 async function worthwhileAreas(
   { sequences, effort = USUAL_EFFORT }: CalibrationInput,
   chosen: Candidate,
@@ -173,7 +173,7 @@ async function worthwhileAreas(
   await Promise.all(engines.map((engine) => engine.close()));
   const near = tried.filter(({ rate }) => rate > best * 0.95);
   const quick = near.filter(({ area, rate }) => area / rate <= LONGEST_BATCH_SECONDS);
-  // The largest first, so that it counts where several are as good: a batch costs more around its run than is seen here.
+  // The largest first, so that it wins ties: a batch has further costs outside its run, which are not measured here.
   const areas = (quick.length > 0 ? quick : near.slice(0, 1)).map(({ area }) => area).toReversed();
   return areas.slice(0, 5);
 }
@@ -184,7 +184,7 @@ export function fastest(rates: readonly number[]): number {
   return rates.findIndex((rate) => rate >= best * AS_GOOD);
 }
 
-/** One thread an engine, all threads in one engine, and what lies between, by powers of two. */
+/** One thread per engine, all threads in one engine, and powers of two in between. */
 export function cpuLayouts(cpus: number): EngineLayout[] {
   const layouts: EngineLayout[] = [];
   for (let threads = 1; threads < cpus; threads *= 2) {

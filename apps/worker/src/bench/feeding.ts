@@ -1,16 +1,16 @@
 import { planBatches, type WindowItem } from '@embedmill/batching';
 import type { Engine, EngineBatch } from '@embedmill/inference';
 
-/** What was run in a stretch of time. */
+/** The work done in a period of time. */
 export interface Run {
   documents: number;
-  /** Padding not counted. */
+  /** Without padding. */
   tokens: number;
   paddedTokens: number;
   seconds: number;
 }
 
-/** A batch that is put together by what it holds alone. */
+/** A batch of given sequences. */
 export function batchOf(sequences: readonly Int32Array[]): EngineBatch {
   const lengths = Int32Array.from(sequences, ({ length }) => length);
   const ids = new Int32Array(lengths.reduce((sum, length) => sum + length, 0));
@@ -25,7 +25,7 @@ export function batchOf(sequences: readonly Int32Array[]): EngineBatch {
 export const paddedTokens = ({ lengths }: EngineBatch): number =>
   lengths.length * lengths.reduce((most, length) => Math.max(most, length), 0);
 
-/** All of the sequences as batches of like length under an area, in an order that has nothing to do with length. */
+/** All sequences in batches of similar length within an area, in an order independent of length. */
 export function sortedBatches(
   sequences: readonly Int32Array[],
   area: number,
@@ -39,7 +39,7 @@ export function sortedBatches(
   }));
   const budget = { area, launchCost, maxItems: 4096, deadlineMs: Infinity };
   const batches = planBatches(items, budget, 0).map((batch) => batchOf(batch.items.map(({ ids }) => ids)));
-  // So that every stretch of a run has short and long ones. A step that has no factor in common visits each once.
+  // So that every part of a run has short and long ones. A step coprime to the number visits each batch once.
   const step = batches.findLastIndex(
     (_, n) => n > 0 && n <= batches.length * 0.62 && coprime(n, batches.length),
   );
@@ -50,7 +50,7 @@ function coprime(a: number, b: number): boolean {
   return b === 0 ? a === 1 : coprime(b, a % b);
 }
 
-/** Keeps each engine as full as it may be, until `next` has no more; what it took, until the last answer. */
+/** Keeps each engine full until `next` has no more; returns the work and time until the last answer. */
 export async function feed(
   engines: readonly Engine[],
   next: () => Promise<EngineBatch | undefined>,

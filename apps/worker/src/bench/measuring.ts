@@ -3,7 +3,7 @@ import type { Device, Engine, GraphTuning } from '@embedmill/inference';
 import type { ResolvedModel } from '@embedmill/models';
 import { batchOf, feed, sortedBatches } from './feeding.ts';
 
-/** Engines, and the batches that they are given: what is tried to find the fastest. */
+/** A candidate configuration: engines and their batches. */
 export interface Candidate {
   model: ResolvedModel;
   graph: GraphTuning;
@@ -12,7 +12,7 @@ export interface Candidate {
   launchCost: number;
 }
 
-/** How long a candidate is run at a time, and how often: in turn, since a machine's speed drifts. */
+/** How long a candidate runs at a time, and how often; candidates take turns, because a machine's speed drifts. */
 export interface Effort {
   rounds: number;
   lookSeconds: number;
@@ -21,15 +21,15 @@ export interface Effort {
 export const USUAL_EFFORT: Effort = { rounds: 5, lookSeconds: 0.4 };
 export const LOOK_DEADLINE_MS = 120_000;
 
-/** Tokens of the sequences that a launch is timed with, and the first number of them. */
+/** The length of the sequences used to time a launch, and their initial number. */
 const LAUNCH_LENGTH = { cpu: 16, gpu: 128 } as const;
 const LAUNCH_COUNTS = [1, 4, 16, 64, 256, 1024];
-/** Longer runs say nothing about what starting one costs. */
+/** Longer runs do not reveal the launch cost. */
 const LONG_RUN_SECONDS = 0.02;
 
 /**
- * Median tokens a second of each candidate, all run in turn; 0 for one that cannot be run. Candidates that differ in
- * their area only share engines.
+ * The median tokens per second of each candidate, run in turns; 0 for one that cannot run. Candidates that differ only
+ * in their area share engines.
  */
 export async function measureInTurn(
   { sequences, effort = USUAL_EFFORT }: { sequences: Int32Array[]; effort?: Effort | undefined },
@@ -81,7 +81,7 @@ export function median(rates: readonly number[]): number {
   return rates.toSorted((a, b) => a - b)[rates.length >> 1] ?? 0;
 }
 
-/** What a run of this candidate costs beyond its tokens, in tokens, by runs of few and many sequences of one length. */
+/** The launch cost of a candidate in tokens, measured by runs with few and many sequences of equal length. */
 export async function measureLaunchCost(
   candidate: Candidate,
   effort: Effort = USUAL_EFFORT,
@@ -105,8 +105,8 @@ export async function measureLaunchCost(
 }
 
 /**
- * The launch cost, in tokens, of the line seconds = perToken × (area + launchCost) that goes nearest to what was
- * timed, by least squares of the relative errors; 0 where none can be told.
+ * The launch cost in tokens, from fitting the line seconds = perToken × (area + launchCost) to the measurements by
+ * least squares of the relative errors; 0 if it cannot be determined.
  */
 export function launchCostOf(timed: readonly { area: number; seconds: number }[]): number {
   const sum = (of: (area: number, weight: number) => number) =>

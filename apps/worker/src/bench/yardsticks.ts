@@ -1,8 +1,8 @@
 /**
- * What the walk is measured against, each in a process of its own: `U`, ONNX Runtime alone, the limit; `E0`, our
- * tokenizer, planner and engines alone; `P`, the same as the package @embedmill/embed has it; `N32` and `N256`, what a loop over the documents does that pads batches of
- * a fixed number and leaves ONNX Runtime as it comes: one session for all CPUs, every optimization on. All run the
- * same model file on the same CPUs, from the same texts.
+ * The yardsticks for the pipeline, each in its own process: `U`, ONNX Runtime alone, the upper limit; `E0`, our
+ * tokenizer, planner and engines alone; `P`, the same through the package @embedmill/embed; `N32` and `N256`, a naive
+ * loop over the documents that pads batches of a fixed size and uses ONNX Runtime's defaults: one session for all CPUs,
+ * with every optimization. All run the same model file on the same CPUs with the same texts.
  */
 import { setTimeout } from 'node:timers/promises';
 import { assertDense, ModelEmbedder, startEngines, type EnginePlan } from '@embedmill/embed/pipeline';
@@ -14,16 +14,16 @@ import { ServedModel } from '../served-model.ts';
 import { batchOf, feed, paddedTokens, sortedBatches, type Run } from './feeding.ts';
 
 export interface Yardstick {
-  /** How it runs, for the reader. */
+  /** A description for the report. */
   readonly detail: string;
-  /** Runs over the documents, again and again, for about so many seconds. */
+  /** Runs repeatedly over the documents for about this many seconds. */
   run(seconds: number): Promise<Run>;
-  /** Of those that have an interactive lane: how long its queries take while the rest runs. */
+  /** For those with an interactive lane: the latency of its queries under bulk load. */
   latency?(seconds: number): Promise<Latency>;
   close(): Promise<void>;
 }
 
-/** Milliseconds: of queries, each sent a moment after the one before was answered, and of the mean bulk batch. */
+/** In milliseconds: of queries, each sent a moment after the previous answer, and of the mean bulk batch. */
 export interface Latency {
   queries: number;
   p50: number;
@@ -42,7 +42,7 @@ const entry = new URL(
   import.meta.url,
 );
 
-/** As many documents as a shard holds, and as many shards as a worker has in hand. */
+/** The number of documents in a shard, and of shards in progress in a worker. */
 const SHARD_DOCUMENTS = 256;
 const SHARDS = 4;
 
@@ -50,10 +50,10 @@ const DEADLINE_MS = 600_000;
 
 const PAUSE_BETWEEN_QUERIES_MS = 20;
 
-/** Areas around the plan's own that the limit is looked for in, and for how long each. */
+/** The areas around the plan's own in which the limit is searched, and the time for each. */
 const AREAS = [0.5, 0.75, 1, 1.5, 2];
 const LOOKS = 3;
-/** A look's part of the time that the limit is then measured for. */
+/** The share of the measurement's time used for the search. */
 const LOOK_SHARE = 1 / 16;
 
 /** The limit: the best layout and area that can be found for bare sessions, with batches sorted over all documents. */
@@ -149,7 +149,7 @@ class Limit {
   }
 }
 
-/** Text to vectors as a worker does it, without queue, source and store. */
+/** Text to vectors as in a worker, without queue, source and store. */
 export async function openEncoder({ model, plan, documents }: YardstickInput): Promise<Yardstick> {
   let run: Run = { documents: 0, tokens: 0, paddedTokens: 0, seconds: 0 };
   let batches = { count: 0, seconds: 0 };
@@ -216,11 +216,11 @@ export async function openEncoder({ model, plan, documents }: YardstickInput): P
   };
 }
 
-/** Text to vectors by @embedmill/embed: one stream of texts, whose vectors come in their order. */
+/** Text to vectors by @embedmill/embed: one stream of texts, with vectors in the same order. */
 export async function openPackage({ model, plan, documents }: YardstickInput): Promise<Yardstick> {
   let run: Run = { documents: 0, tokens: 0, paddedTokens: 0, seconds: 0 };
   const embedder = await ModelEmbedder.start(assertDense(model), plan, {
-    // What was run, not what was taken: equal texts that are on their way together are computed once.
+    // Counts computed texts, not returned ones: equal texts in flight together are computed once.
     onBatch: ({ tokens, paddedTokens: padded }) => {
       run.tokens += tokens;
       run.paddedTokens += padded;
@@ -240,12 +240,12 @@ export async function openPackage({ model, plan, documents }: YardstickInput): P
   };
 }
 
-/** The texts again and again, until it is time. */
+/** Repeats the texts until the time is up. */
 function* endless(documents: readonly Document[], isTime: () => boolean): Generator<string> {
   for (let n = 0; !isTime(); n += 1) yield documents[n % documents.length]?.text ?? '';
 }
 
-/** Batches of so many texts in the order they come, each padded to its longest; the next is tokenized meanwhile. */
+/** Batches of this many texts in the given order, each padded to its longest; the next one is tokenized meanwhile. */
 export async function openFixedBatches(
   { model, plan, documents }: YardstickInput,
   size: number,
