@@ -98,7 +98,7 @@ async function peakMB({ pid }: ChildProcess): Promise<number> {
   return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
 }
 
-test('it says where it is once it is ready, and a 200 MB upload leaves its memory flat', async () => {
+test('it prints its address once it is ready, and a 200 MB upload does not grow its memory', async () => {
   const { child, url, ended } = await startApi();
   const address = await url;
   expect((await fetch(`${address}/readyz`)).status).toBe(200);

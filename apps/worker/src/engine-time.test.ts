@@ -17,7 +17,7 @@ test('a batch’s time is its shards’ by their tokens, and is taken once', () 
   expect([time.take('job_a', 0), time.take('job_b', 0)]).toEqual([0, 0]);
 });
 
-test('whatever the batches, no time is lost or made up but by rounding', () => {
+test('whatever the batches, no time is lost or added except by rounding', () => {
   const batch = fc.tuple(
     fc.double({ min: 0, max: 10, noNaN: true }),
     fc.dictionary(fc.constantFrom('a-0', 'a-1', 'b-0'), fc.integer({ min: 1, max: 512 }), { minKeys: 1 }),
@@ -33,7 +33,7 @@ test('whatever the batches, no time is lost or made up but by rounding', () => {
   );
 });
 
-test('queries and what is nobody’s take no shard’s time', () => {
+test('queries and sequences without a shard take no shard’s time', () => {
   const time = new EngineTime();
   time.add(1, new Map());
   expect(time.take('', 0)).toBe(0);

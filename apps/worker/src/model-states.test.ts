@@ -3,7 +3,7 @@ import { ModelStates } from './model-states.ts';
 
 const cpu = { kind: 'cpu', threads: 1 } as const;
 
-test('a model is told from its download to its work', () => {
+test('a model is reported from its download to its work', () => {
   const states = new ModelStates(0);
   const taken = (now: number) => states.take(now)[0];
   states.loading('mini');
@@ -22,7 +22,7 @@ test('a model is told from its download to its work', () => {
   expect(taken(6000)).toMatchObject({ tokensPerSecond: 0 });
 });
 
-test('why it failed stays until another try gets somewhere', () => {
+test('the reason of a failure stays until a retry makes progress', () => {
   const states = new ModelStates(0);
   states.loading('mini');
   states.failed('mini', { code: 'model_unavailable', message: 'the hub is away' });

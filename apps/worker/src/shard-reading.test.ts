@@ -39,7 +39,7 @@ function shardOf(lines: string[], duplicates: [number, number][] = [], profile =
 
 const line = (id: string, text = 'text') => JSON.stringify({ id, text });
 
-test('every line ends in one count, whatever became of it', async () => {
+test('every line is counted exactly once, whatever its outcome', async () => {
   const lines = [
     line('old'),
     '{"id":',

@@ -135,7 +135,7 @@ test('a collection that is gone is no document’s fault', async () => {
   });
 });
 
-test('a store that is away is waited for, not blamed on documents', async () => {
+test('an unavailable store is waited for, not blamed on documents', async () => {
   const away: VectorStore = Object.assign(Object.create(store) as VectorStore, {
     replaceDocuments: () => Promise.reject(new EmbedmillError('store_unavailable', 'away')),
   });

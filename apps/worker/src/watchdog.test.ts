@@ -30,7 +30,7 @@ test('shards that wait and are not claimed make it late, then stuck', () => {
   expect(looks(2, 3)).toBe('stuck');
 });
 
-test('a shard in hand that does not get on makes it stuck, and a batch shows that it does', async () => {
+test('a shard without progress makes it stuck, and a batch counts as progress', async () => {
   const { watchdog, looks } = watched();
   const { promise, resolve } = Promise.withResolvers<void>();
   const shard = watchdog.during(() => promise);
@@ -44,7 +44,7 @@ test('a shard in hand that does not get on makes it stuck, and a batch shows tha
   expect(looks(1, 0)).toBe('idle');
 });
 
-test('a shard that is given back is progress, too', async () => {
+test('returning a shard counts as progress, too', async () => {
   const { watchdog, looks } = watched();
   looks(9, 1);
   await expect(watchdog.during(() => Promise.reject(new Error('later')))).rejects.toThrow('later');

@@ -157,7 +157,7 @@ describe('planBatches', () => {
     );
   });
 
-  it('keeps the deadline while an adversary offers better company at every step', () => {
+  it('keeps the deadline while an adversary adds better batches at every step', () => {
     const adversary = fc.array(fc.array(fc.integer({ min: 1, max: 512 }), { maxLength: 6 }), {
       minLength: 1,
       maxLength: 60,
@@ -188,7 +188,7 @@ describe('planBatches', () => {
     );
   });
 
-  it('lets a sequence without company wait until its deadline, not longer', () => {
+  it('lets a sequence of unusual length wait until its deadline, not longer', () => {
     const loner = item(0, 300);
     const full = [item(1, 256), item(2, 256)];
     const early = planBatches([loner, ...full], BUDGET, 999);

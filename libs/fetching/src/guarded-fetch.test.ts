@@ -85,7 +85,7 @@ const codeOf = (promise: Promise<unknown>) =>
   );
 
 describe('what is fetched', () => {
-  it('comes whole, with its type and where it was found', async () => {
+  it('is complete, with its type and final URL', async () => {
     const { url } = await serve((request, response) => {
       if (request.url === '/') return response.writeHead(302, { location: '/there?a=1' }).end();
       response.writeHead(200, { 'content-type': 'image/png', 'content-length': 3 }).end('abc');
@@ -260,7 +260,7 @@ describe('a hostile server', () => {
     if (code === 'ok') expect(await bytes).toHaveLength(length);
   });
 
-  it('cannot blow up a few bytes to many', async () => {
+  it('cannot expand a few bytes to many', async () => {
     const bomb = gzipSync(Buffer.alloc(500_000_000));
     const { url } = await serve((_request, response) =>
       response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': bomb.length }).end(bomb),
@@ -284,7 +284,7 @@ describe('a hostile server', () => {
     expect(await codeOf(guarded().bytes(url, asked))).toBe('image_unreadable');
   });
 
-  it('cannot hold on by sending a byte now and then', async () => {
+  it('cannot keep the connection by sending an occasional byte', async () => {
     const { url } = await serve((_request, response) => {
       const drip = setInterval(() => response.write('x'), 20);
       response.on('close', () => clearInterval(drip));
@@ -293,7 +293,7 @@ describe('a hostile server', () => {
     expect(await codeOf(guarded().bytes(url, { ...asked, totalSeconds: 0.3 }))).toBe('image_unavailable');
   });
 
-  it('cannot hold on by sending nothing', async () => {
+  it('cannot keep the connection by sending nothing', async () => {
     const { url } = await serve((request, response) => {
       if (request.url === '/body') response.write('x');
     });
@@ -321,7 +321,7 @@ describe('a hostile server', () => {
     });
   });
 
-  it('learns nothing of names that are not public, not even whether they are there', async () => {
+  it('learns nothing about internal names, not even whether they exist', async () => {
     const answerFor = async (resolve: () => Promise<string[]>) => {
       const began = performance.now();
       const error = await guarded({ resolve })

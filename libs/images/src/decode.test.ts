@@ -23,7 +23,7 @@ const codeOf = (promise: Promise<unknown>) =>
     (error: { code?: string }) => error.code,
   );
 
-describe('decodeImage gives the very bytes of the reference', () => {
+describe('decodeImage returns exactly the reference’s bytes', () => {
   test.each(reference)(
     '$image, $size $resize $interpolation',
     async ({ image, rgb, sha256, ...preparation }) => {
@@ -66,7 +66,7 @@ describe('whatever way a format has of saying it, a picture is read as Pillow re
     }
   });
 
-  test('a GIF or TIFF of any bytes is read or refused, and never waited for', async () => {
+  test('a GIF or TIFF of any bytes is read or refused, and never hangs', async () => {
     for (const name of ['bare-transparent.gif', 'planar.tiff', 'white-transparent.gif', 'big-endian.tiff']) {
       const whole = await readFile(join(FORMATS, name));
       for (let round = 0; round < 60; round += 1) {

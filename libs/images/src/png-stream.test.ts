@@ -20,7 +20,7 @@ test('images come out as they went in, however the stream is cut', () => {
   );
 });
 
-test('an image is there with its last byte, not later', () => {
+test('an image is returned with its last byte, not later', () => {
   const splitter = new PngSplitter();
   const [image] = images;
   expect(splitter.push(image!.subarray(0, -1))).toEqual([]);

@@ -70,7 +70,7 @@ it('gives each CPU an engine, and engines more threads where memory has no room 
   expect(defaultLayout(4, 1300e6, 1e9)).toEqual({ processes: 1, threads: 4 });
 });
 
-it('never gives out more threads than there are CPUs, nor none', () => {
+it('never assigns more threads than there are CPUs, and at least one', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 512 }),

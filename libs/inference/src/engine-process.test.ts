@@ -217,7 +217,7 @@ describe.skipIf(int8 === undefined)('vectors (skipped without the int8 model)', 
   );
 });
 
-describe('a model that cannot be had', slow, () => {
+describe('an unavailable model', slow, () => {
   it('is reported as unavailable when there is no file', async () => {
     await expect(start({}, '/nowhere/model.onnx')).rejects.toMatchObject({ code: 'model_unavailable' });
   });
@@ -328,7 +328,7 @@ describe.skipIf(int8 === undefined)('EngineProcess (skipped without the int8 mod
     expect(events.map(({ kind }) => kind)).toEqual(['ready', 'died', 'ready']);
   });
 
-  it('kills an engine that hangs, says so, and starts another', async () => {
+  it('kills an engine that hangs, reports it, and starts another', async () => {
     const engine = await start({ deadlineMs: 500 });
     const pid = engine.pid!;
     await expect(engine.run(batchOf([[101, HANG, 102]]))).rejects.toMatchObject({ code: 'engine_timeout' });
@@ -337,7 +337,7 @@ describe.skipIf(int8 === undefined)('EngineProcess (skipped without the int8 mod
     expect(engine.restarts).toBe(1);
   });
 
-  it('lengthens the pause while deaths follow one another, and forgets after a success', async () => {
+  it('lengthens the pause with each consecutive death, and resets it after a success', async () => {
     const pauses: number[] = [];
     const engine = await start({
       onEvent: (event) => {

@@ -400,7 +400,7 @@ describe('bounds', slow, () => {
   });
 });
 
-describe('what passes', slow, () => {
+describe('a temporary failure', slow, () => {
   const passing: [string, Misbehaviour][] = [
     ['429', { kind: 'status', status: 429, headers: { 'retry-after': '0' } }],
     ['503', { kind: 'status', status: 503, body: '<html>starting</html>' }],
@@ -491,7 +491,7 @@ describe('what passes', slow, () => {
   });
 });
 
-describe('what one text is the cause of', slow, () => {
+describe('a failure caused by one text', slow, () => {
   const POISON = 'poison';
   const causes: [string, Misbehaviour, string, RegExp][] = [
     ...[400, 413, 422].map((status): [string, Misbehaviour, string, RegExp] => [

@@ -37,7 +37,7 @@ test('two vectors have places, too', () => {
   ]);
 });
 
-test('what comes later is placed among what it is like, and all else stays where it is', () => {
+test('later points are placed near similar ones, and all others stay in place', () => {
   const known = vectors.slice(0, 45);
   const places = project(known, 'umap');
   const all = Float32Array.from(known.flatMap((vector) => [...vector]));

@@ -84,7 +84,7 @@ test('a label has no more series than the table allows it', async () => {
   expect(body).not.toContain('job_0123');
 });
 
-test('what has not happened is 0, where it is known what could', async () => {
+test('events that have not happened are 0 if their labels are known', async () => {
   const { body } = await createMetrics('worker').render();
   expect(body).toContain('embedmill_shards_total{outcome="returned"} 0');
   expect(body).toContain('embedmill_engine_restarts_total{reason="timeout"} 0');

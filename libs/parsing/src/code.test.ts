@@ -98,7 +98,7 @@ interface Shape {}
   },
 );
 
-test('code that is no code of its language is read all the same', async () => {
+test('invalid code is read nevertheless', async () => {
   const source = '<<<<<<< HEAD\n}}} def f(:\nclass A:\n  pass';
   expect((await parseCode(source, 'a.py')).text.replace(/\n+/g, '\n')).toBe(source);
 });

@@ -69,6 +69,6 @@ test.each(['D:20240231', 'D:191000101120000', 'D:', 'today', undefined])('PDF’
   expect(pdfInstant(given)).toBeUndefined();
 });
 
-test('of several the first is taken that is a date', () => {
+test('of several values, the first valid date is taken', () => {
   expect(firstInstant([undefined, 'soon', '2024-07', '2023'])).toBe('2024-07-01T00:00:00.000Z');
 });

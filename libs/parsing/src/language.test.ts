@@ -30,7 +30,7 @@ test('of a sentence that could be of two related languages none is guessed', asy
   expect(await languageOf('Паром отходит в полдень, дети ездят бесплатно на всех линиях.')).toBeUndefined();
 });
 
-test('code in a text says nothing of its language', async () => {
+test('code in a text does not affect its language', async () => {
   const code = 'the function returns the value of the first argument and then the second one';
   const text = `${code.repeat(20)}\n\nDie Fähre fährt um zwölf Uhr ab, und Kinder fahren kostenlos.`;
   expect(await languageOf(text, [{ start: 0, end: code.length * 20, kind: 'code' }])).toBe('de');

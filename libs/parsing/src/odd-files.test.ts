@@ -165,7 +165,7 @@ test('a message in a message is read with it; attachments are named', async () =
   expect(text).toMatch(/Words around\.[^]*Inner[^]*Words within\.[^]*Attachment: fares\.pdf/);
 });
 
-test('what stands in front of a message is passed over; several in one file are refused', async () => {
+test('text before a message is skipped; several messages in one file are refused', async () => {
   const message = 'From: a@b.c\nSubject: Boats\nDate: Wed, 31 Jan 2024 12:00:00 +0000\n\nHello there.\n';
   for (const before of ['\uFEFF', '\n\n', 'From a@b.c Wed Jan 31 12:00:00 2024\n'])
     expect(await parsed(before + message)).toMatchObject({

@@ -56,7 +56,7 @@ test('a process that ends after one file fails none of those that wait', async (
   expect((await Promise.all(files)).map(({ title }) => title)).toEqual(['a', 'b', 'c', 'd']);
 });
 
-test('where no process takes a file, that is no fault of the file', async () => {
+test('if no process accepts a file, the file is not at fault', async () => {
   parser = new Parser(ENDING, GENEROUS);
   await expect(parse('# a', 'before.md')).rejects.toMatchObject({
     code: 'internal',

@@ -66,7 +66,7 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
       expect(Math.min(...together)).toBeGreaterThan(taken.at(-1) ?? Infinity);
     });
 
-    test('where the broker forgot its last one, the next is above all that the process has seen', async () => {
+    test('if the broker lost its last sequence, the next one is above all that the process has seen', async () => {
       options = { ...broker.options, prefix: `{order${(tests += 1)}}` };
       const seen = await order();
       const ahead = 1000 * Date.now() + 3600e6;
@@ -98,7 +98,7 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
       expect(await one.oldest(NAME, known, Infinity)).toBeUndefined();
     });
 
-    test('what a dead process left is forgotten, once it is old', async () => {
+    test('the remains of a dead process are dropped once they are old', async () => {
       options = { ...broker.options, prefix: `{order${(tests += 1)}}` };
       const one = await order();
       const left = await one.take(NAME, 'write left');

@@ -53,7 +53,7 @@ const jobs = fc
     return running(shards, out, Math.floor(out * done), rate, model);
   });
 
-test('what is left is a whole number of tokens, never none while a document is not settled', () => {
+test('the remaining work is an integer number of tokens, and never 0 while a document is unsettled', () => {
   fc.assert(
     fc.property(jobs, (job) => {
       const { tokens, documents, shards } = workLeft(job);
@@ -68,7 +68,7 @@ test('what is left is a whole number of tokens, never none while a document is n
   );
 });
 
-test('a job whose shards are alike is estimated the better the further it is', () => {
+test('a job with equal shards is estimated better the further it is', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 2, max: 1000 }),

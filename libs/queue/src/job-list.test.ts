@@ -87,7 +87,7 @@ describe.each(BROKERS.filter(({ name }) => ['Redis', 'Redis Cluster', 'PostgreSQ
         return records.map(({ id }) => id).toReversed();
       }
 
-      test('every selection gives its jobs, each once, the newest first', async () => {
+      test('every selection returns its jobs once, newest first', async () => {
         const all: Job[] = [];
         for (let n = 0; n < 24; n += 1) {
           const tenant = [undefined, 'acme', 'other'][n % 3] as TenantId | undefined;
@@ -131,7 +131,7 @@ describe.each(BROKERS.filter(({ name }) => ['Redis', 'Redis Cluster', 'PostgreSQ
         }
       }, 60_000);
 
-      test('jobs that come and go between two pages move no others', async () => {
+      test('jobs added or removed between two pages do not move others', async () => {
         const before = await addMany(20, (n) => ({ state: n % 2 === 0 ? 'completed' : 'failed' }));
         const first = await queue.listJobs({ limit: 5 });
         expect(first.jobs.map(({ id }) => id)).toEqual(before.slice(0, 5));
@@ -179,7 +179,7 @@ describe.each(BROKERS.filter(({ name }) => ['Redis', 'Redis Cluster', 'PostgreSQ
           expect(await broker.placesBelow(name, undefined, 5)).toEqual([]);
       });
 
-      test('lists that were lost are made again by the look at all jobs', async () => {
+      test('reading all jobs restores lost lists', async () => {
         const known = await addMany(40, (n) => ({
           ...(n % 2 === 0 && { tenant: 'acme' as TenantId }),
           state: 'completed',
@@ -209,7 +209,7 @@ describe.each(BROKERS.filter(({ name }) => ['Redis', 'Redis Cluster', 'PostgreSQ
         expect(await ids({ limit: 50 })).toEqual(known);
       });
 
-      test('an entry that fits no job is passed over, and mended', async () => {
+      test('an entry without a matching job is skipped, and repaired', async () => {
         const [id] = await addMany(1, () => ({ state: 'completed' }));
         const running = listName({ state: 'running' });
         await broker.list({ place: placeOf(id!, 1000), from: [], to: [running] });
@@ -228,7 +228,7 @@ describe.each(BROKERS.filter(({ name }) => ['Redis', 'Redis Cluster', 'PostgreSQ
         expect(await ids({ limit: 5, state: 'completed' })).toEqual([id]);
       });
 
-      test('a page looks at so many jobs and bytes, whatever there is', async () => {
+      test('a page reads a bounded number of jobs and bytes, however many there are', async () => {
         let read = 0;
         const counting: Broker = Object.create(broker, {
           readJobs: {

@@ -44,7 +44,7 @@ test.each([
   }
 });
 
-test('a queue that is found empty is filled twice as far each time', () => {
+test('a queue that is found empty is filled twice as far the next time', () => {
   const look = keptAtLead();
   const filled = Array.from({ length: 10 }, () => look(Infinity).shards);
   for (const [n, shards] of filled.slice(1).entries()) {
@@ -70,7 +70,7 @@ test('many small shards that are claimed at once do not make room for as many la
   expect(large.tokens).toBeLessThan(12 * TOKENS);
 });
 
-test('whatever is seen, the lead is at least what waits in any case and at most the most, and finite', () => {
+test('whatever was observed, the lead is finite and within its bounds', () => {
   const counts = fc.record({ shards: fc.nat(100_000), tokens: fc.nat(1_000_000_000) });
   const seen = fc.record({
     now: fc.double({ min: 0, max: 1e6, noNaN: true }),

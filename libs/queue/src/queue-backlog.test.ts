@@ -121,7 +121,7 @@ describe.each(brokers)('by $name', ({ missing, start }) => {
       expect(taken).toEqual([0, 1, 2, 3]);
     });
 
-    test('a worker that is out of time gives its shards back at once, however long its lock', async () => {
+    test('a worker that is out of time returns its shards at once, however long its lock', async () => {
       await submit(4000);
       const dispatcher = await consumeIngest(
         { ...broker, concurrency: 1, lockMs: 10_000, onError: () => {} },
@@ -364,7 +364,7 @@ describe('by Redis alone', () => {
     expect(waits[0]).toBe('bulk true');
   });
 
-  test('how full its memory is can be asked', async () => {
+  test('its memory usage can be queried', async () => {
     const memory = await queue.memory();
     expect(memory?.usedBytes).toBeGreaterThan(100_000);
     expect(memory?.limitBytes).toBeGreaterThan(memory?.usedBytes ?? Infinity);

@@ -131,7 +131,7 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
       expect(asked).toBe(0);
     });
 
-    test('a query that nobody answers ends with no_worker, and is not worked on afterwards', async () => {
+    test('an unanswered query ends with no_worker, and is not processed afterwards', async () => {
       // It would serve the model, but has not started to.
       const idle = await ModelConsumer.open({
         ...options,

@@ -77,7 +77,7 @@ test('whoever has something is served, others gain nothing meanwhile, and asking
   );
 });
 
-test('it goes on from what was kept of it as if it had never stopped', () => {
+test('it continues from its saved state as if it had never stopped', () => {
   fc.assert(
     fc.property(fc.array(flow, { minLength: 2, maxLength: 5 }), (flows) => {
       const whole = new RoundRobin(QUANTUM);

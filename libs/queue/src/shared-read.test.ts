@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { SharedRead } from './shared-read.ts';
 
-test('who asks while a read runs shares the next one, which begins when it has ended', async () => {
+test('callers during a read share the next one, which begins once it has ended', async () => {
   const begun: ((value: number) => void)[] = [];
   const read = new SharedRead(() => new Promise<number>((resolve) => begun.push(resolve)));
   const first = read.ask();

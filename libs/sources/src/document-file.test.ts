@@ -51,6 +51,6 @@ test('what cannot be parsed is the failure of its document, which keeps its id',
   });
 });
 
-test('what may pass is thrown, so that the job is tried again', async () => {
+test('temporary errors are thrown, so that the job is retried', async () => {
   await expect(linesOf('later')).rejects.toMatchObject({ code: 'spool_unavailable' });
 });

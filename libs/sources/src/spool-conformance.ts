@@ -142,7 +142,7 @@ export function spoolConformance(start: () => Promise<SpoolPlace>): void {
     expect(await spool.collectFailures('job_3' as JobId, source, 'job_4' as JobId)).toBeUndefined();
   });
 
-  test('what there is no room to report is counted, in a line at the end', async () => {
+  test('reports without room are counted in a line at the end', async () => {
     const reports = Array.from({ length: 9 }, (_, n) => report(n + 1));
     const [line = ''] = reports.map((one) => `${JSON.stringify(one)}\n`);
     const room = (count: number, bytes = 1e6) => ({ reports: count, bytes });
@@ -251,7 +251,7 @@ export function spoolConformance(start: () => Promise<SpoolPlace>): void {
     expect(await place.keys()).toEqual([expect.stringMatching(/^job_10\/source-/)]);
   });
 
-  test('a job’s name is no way out of the spool', async () => {
+  test('a job’s id cannot lead out of the spool', async () => {
     const outside = spool.receive('../outside' as JobId, parts('x'), { maxBytes: 10 });
     await expect(outside).rejects.toMatchObject({ code: 'job_not_found' });
   });

@@ -217,7 +217,7 @@ test.each([
   },
 );
 
-test('a row without end is given up once it is longer than any may be', async () => {
+test('an endless row is abandoned once it exceeds the maximum length', async () => {
   const rows = new CsvRows(',');
   const read = [
     rows.push('a,"x'),
@@ -293,7 +293,7 @@ test.each([
   expect(row).toEqual({ id: 'a', text, metadata: { price } });
 });
 
-test('a delimiter that is given counts', async () => {
+test('a given delimiter takes precedence', async () => {
   const csv = 'id;text,x\na;y,z\n';
   expect(await rowsOf(csv, { ...CSV, delimiter: ';', columns: { text: 'text,x' } })).toEqual([
     { id: 'a', text: 'y,z' },

@@ -104,7 +104,7 @@ test.each<[string, RequestListener, string]>([
   },
 );
 
-test('what is not of the public internet is not asked', async () => {
+test('addresses outside the public internet are not contacted', async () => {
   let asked = 0;
   const url = await serve((_request, response) => {
     asked += 1;
@@ -114,7 +114,7 @@ test('what is not of the public internet is not asked', async () => {
   expect(asked).toBe(0);
 });
 
-test('a job that is given up leaves nothing of its source', async () => {
+test('an aborted job leaves nothing of its source behind', async () => {
   const stop = new AbortController();
   const url = await serve((_request, response) => response.write('x', () => stop.abort()));
   await expect(fetched(url, ['127.0.0.1'], stop.signal)).rejects.toThrow();

@@ -60,7 +60,7 @@ test('words or lists of tokens that are too long are not kept', () => {
   expect(recall(cache, 'short')).toBe(false);
 });
 
-test('what is met again and again stays, however many words are met once', () => {
+test('frequent words stay cached, however many others occur once', () => {
   const cache = new WordCache(64);
   const hot = Array.from({ length: 20 }, (_, n) => `hot${n}`);
   for (const word of hot) remember(cache, word);

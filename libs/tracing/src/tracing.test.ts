@@ -30,7 +30,7 @@ test('without a collector it does the work alone, and loads nothing of OpenTelem
   expect(loaded.filter((url) => url.includes('opentelemetry'))).toEqual([]);
 });
 
-test('a collector that is away holds nothing up', async () => {
+test('an unavailable collector does not block anything', async () => {
   const { loaded, printed } = await inProcess(`
     const tracing = await startTracing({ url: 'http://127.0.0.1:1', service: 's' });
     const done = await tracing.inSpan('a', async () => { tracing.annotate({ n: 1, m: undefined }); return 7; });

@@ -75,7 +75,7 @@ export function orderConformance(
       expect(await store().countPoints(name)).toBe(2);
     });
 
-    test('what was stored before there were sequences is older than all', async () => {
+    test('documents stored before sequences existed are older than all others', async () => {
       const name = await create();
       await store().replaceDocuments(name, [version(name, 'a', 0, 3), version(name, 'b', 0)]);
       const documents = [version(name, 'a', 1, 2), version(name, 'b', 1, 2)];
@@ -146,7 +146,7 @@ export function orderConformance(
       expect(await found(name)).toEqual(versionOf('a', 1, 6));
     });
 
-    test('of what changed since it was found nothing is confirmed', async () => {
+    test('a document that has changed since it was read is not confirmed', async () => {
       const name = await create();
       await store().replaceDocuments(name, [version(name, 'a', 2), version(name, 'b', 1)]);
       await store().deleteDocuments(name, [keyOf('c')], 2);

@@ -109,7 +109,7 @@ export function conformance(
         expect(await store.countPoints(name)).toBe(1);
       });
 
-      test('what is not there is collection_not_found, in every call', async () => {
+      test('every call on a missing collection fails with collection_not_found', async () => {
         const name = `${run}-none` as CollectionName;
         const calls = [
           () => store.countPoints(name),
@@ -235,7 +235,7 @@ export function conformance(
         expect(await store.countPoints(name)).toBe(2);
       });
 
-      test('no documents are no work', async () => {
+      test('an empty list of documents does nothing', async () => {
         const name = await create();
         await store.replaceDocuments(name, []);
         await store.deleteDocuments(name, [], 2);

@@ -54,7 +54,7 @@ test('a throttled request is told though the call succeeds', async () => {
   expect(outcomes().at(-1)).toBe('read ok');
 });
 
-test('a store that is away is told as unavailable', async () => {
+test('an unavailable store is reported as unavailable', async () => {
   await qdrant.close();
   await expect(store.listCollections()).rejects.toMatchObject({ code: 'store_unavailable' });
   expect(outcomes()).toEqual(['define unavailable']);

@@ -37,7 +37,7 @@ test('a search whose answer stays away fails, and says why', async () => {
   expect(server.seen).toHaveLength(5);
 });
 
-test('what the server refuses is not asked again', async () => {
+test('a refused request is not retried', async () => {
   server.answers = [problem('invalid_request', 400, false)];
   await expect(search()).rejects.toMatchObject({
     code: 'invalid_request',
@@ -46,7 +46,7 @@ test('what the server refuses is not asked again', async () => {
   expect(server.seen).toHaveLength(2);
 });
 
-test('what changes something is asked again only where nothing was done', async () => {
+test('a request that changes something is retried only if nothing was done', async () => {
   server.answers = [problem('rate_limited', 429, true), reset];
   await expect(client.jobs.cancel('j')).rejects.toMatchObject({ code: 'unreachable' });
   expect(server.seen).toHaveLength(3);
@@ -75,7 +75,7 @@ test('an abort ends the waiting between two tries', async () => {
   await refused;
 });
 
-test('something else than embedmill is told apart', async () => {
+test('a server other than embedmill is recognised', async () => {
   server.answers = [(_, response) => void response.end('<html>hello</html>')];
   await expect(search()).rejects.toMatchObject({ code: 'unexpected_answer' });
   server.answers = [(_, response) => void response.writeHead(404).end('<html>not here</html>')];

@@ -58,7 +58,7 @@ test('each text gets the vector that it gets alone, in the order of the texts', 
   expect(sum(({ paddedTokens }) => paddedTokens) / sum(({ tokens }) => tokens)).toBeLessThan(1.1);
 });
 
-test('vectors are the taker’s own, also of equal texts', async () => {
+test('vectors belong to the caller, also for equal texts', async () => {
   const [first, second] = await collect(embedder.embed(['the same', 'the same']));
   const kept = [...second!];
   first!.fill(0);
@@ -71,7 +71,7 @@ test('several streams share an embedder', async () => {
   expect(all[2]!.slice(0, 40)).toEqual(all[0]);
 });
 
-test('a text that is cut is told', async () => {
+test('a truncated text is reported', async () => {
   const cut: unknown[] = [];
   const long = 'whale '.repeat(1000);
   await collect(embedder.embed(['short', long], { onTruncated: (one) => cut.push(one) }));
@@ -146,7 +146,7 @@ test('a query is read as the model was trained to read queries', async () => {
   }
 });
 
-test('what there is not, and what gives no dense vectors, is refused with what to do', async () => {
+test('missing models, and models without dense vectors, are refused with advice', async () => {
   const refused = (model: string) => createEmbedder({ model, cacheFolder });
   await expect(refused('no-such-model')).rejects.toMatchObject({ code: 'model_not_found' });
   await expect(refused('./no-such-folder')).rejects.toMatchObject({ code: 'model_unavailable' });

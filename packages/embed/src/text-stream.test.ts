@@ -121,7 +121,7 @@ test('an error comes in its turn, and closes the source', async () => {
   expect(seen.closed).toBe(true);
 });
 
-test('what the source throws is thrown', async () => {
+test('errors of the source are thrown', async () => {
   function* broken(): Generator<string> {
     yield 'a';
     throw new Error('the cursor was lost');
@@ -154,7 +154,7 @@ function stoppable(): { signal: AbortSignal; abort: (reason: Error) => void } {
   return { signal: controller.signal, abort: (reason) => controller.abort(reason) };
 }
 
-test('what is no string is named by its place', async () => {
+test('a value that is not a string is reported with its index', async () => {
   const mixed = ['a', 'b', null, 'd'] as string[];
   const stream = vectorsInOrder(mixed, 2, undefined, async (group) => placesOf(group));
   await stream.next();

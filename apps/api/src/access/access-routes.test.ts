@@ -30,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-test('whoever has no key yet is told how to sign in, and nothing that is secret', async () => {
+test('a client without a key learns how to sign in, and nothing secret', async () => {
   expect(await api.json('GET', '/api/v1/sign-in')).toMatchObject({
     status: 200,
     body: {

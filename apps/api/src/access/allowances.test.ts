@@ -19,7 +19,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-test('tenants and keys have what is said of them, or of others', async () => {
+test('tenants and keys have their own allowances, or the defaults', async () => {
   const others = { tenants: { documentsPerDay: 10 }, keys: { weight: 0.5 } };
   await writeFile(path, JSON.stringify({ tenants: { 'a:b': { weight: 3 } }, others }));
   const allowances = new Allowances(path, log);

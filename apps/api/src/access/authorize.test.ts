@@ -69,7 +69,7 @@ test.each([
   expect((await as(held[key], method, path, body)).status).toBe(status);
 });
 
-test('what a key lacks is said by name, for programs too', async () => {
+test('an error names the missing scope, also for programs', async () => {
   const { status, body, headers } = await as(held.search, 'POST', '/api/v1/collections', { name: 'mine' });
   expect(status).toBe(403);
   expect(body as Problem).toMatchObject({
@@ -81,7 +81,7 @@ test('what a key lacks is said by name, for programs too', async () => {
   );
 });
 
-test('without a right key nothing is given out, and no address is told from one that is none', async () => {
+test('without a valid key nothing is returned, and existing paths look like missing ones', async () => {
   const wrong = [
     {},
     { authorization: 'Bearer' },
@@ -126,7 +126,7 @@ test('health and the description are open, metrics have a key of their own', asy
     expect((await api.call('/metrics', { headers: { authorization: `Bearer ${key}` } })).status).toBe(status);
 });
 
-test('where keys are set and metrics have none of their own, metrics and the backlog are an admin’s', async () => {
+test('if keys are set and metrics have no key of their own, metrics and the backlog need an admin', async () => {
   const { access } = keys;
   const closed = await startTestApi({ config: { access } });
   const open = await startTestApi({ config: { access: { ...access, metricsOpen: true } } });

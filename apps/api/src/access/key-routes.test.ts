@@ -58,7 +58,7 @@ test('a key that an admin makes is shown once, does what it may, and is refused 
   expect((await revoke(entry.id)).status).toBe(404);
 });
 
-test('every replica takes a key that one made, and refuses it once another revoked it', async () => {
+test('every replica accepts a key created by another, and refuses it once one revoked it', async () => {
   const queue = await connectQueue({ redisUrl: api.redisUrl });
   const replica = new ApiKeys(undefined, queue.apiKeys, api.parts.log, 20);
   try {
@@ -72,7 +72,7 @@ test('every replica takes a key that one made, and refuses it once another revok
   }
 });
 
-test('many that make keys at the same time lose none', async () => {
+test('concurrently created keys are all kept', async () => {
   const names = Array.from({ length: 8 }, (_, n) => `at once ${n}`);
   const all = await Promise.all(names.map((name) => made({ name, scopes: ['search'] })));
   const { body } = await api.json('GET', '/api/v1/keys', undefined, root);
@@ -130,7 +130,7 @@ test.each([
   expect(await create(body)).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
 });
 
-test('where nobody is asked for a key, none is made', async () => {
+test('if no keys are required, none can be created', async () => {
   const open = await startTestApi();
   try {
     expect(await open.json('POST', '/api/v1/keys', { name: 'x', scopes: ['search'] })).toMatchObject({

@@ -45,7 +45,7 @@ function hang(on: TestApi, headers: Record<string, string> = {}) {
 const statusOf = async (on: TestApi, headers: Record<string, string> = {}) =>
   (await on.call('/v1/models', { headers })).status;
 
-test('more than the server takes at once is told to come again; health is answered; those who go make room', async () => {
+test('requests beyond the capacity are refused with Retry-After; health is answered; disconnected clients free their places', async () => {
   const on = await start({ maxRequests: 3 });
   const hanging = [1, 2, 3].map(() => hang(on));
   await expect.poll(() => statusOf(on), WAIT).toBe(429);
@@ -58,7 +58,7 @@ test('more than the server takes at once is told to come again; health is answer
   for (const one of hanging) one.leave();
 });
 
-test('uploads are counted by themselves, and so are event streams', async () => {
+test('uploads and event streams have separate limits', async () => {
   const on = await start({ maxRequests: 1, maxUploads: 1 });
   await on.json('POST', '/api/v1/collections', { name: 'docs' });
   const goOn = Promise.withResolvers<void>();
@@ -126,7 +126,7 @@ test('a key has its own number of requests at once and a second; others have the
   hanging[1]?.leave();
 });
 
-test('a process that is behind with its work says so, until it is not', async () => {
+test('an overloaded process reports it until it has recovered', async () => {
   const on = await start({ maxDelayMs: 1000 });
   const block = (milliseconds: number) => {
     for (const end = performance.now() + milliseconds; performance.now() < end;);

@@ -65,7 +65,7 @@ describe('a token is refused', () => {
   });
 });
 
-test('a token’s scopes count, as a text, a list, or at a path; others’ are passed over', async () => {
+test('a token’s scopes are read from a text, a list, or a path; unknown ones are ignored', async () => {
   const scopesOf = async (scopeClaim: string, claims: object) => {
     const reading = new Oidc(options({ scopeClaim }), 0);
     return [...(await reading.principalOf(await issuer.token({ claims: { ...claims } }))).scopes];
@@ -108,7 +108,7 @@ test('keys are exchanged without a restart, and looked up no more often than is 
   expect(issuer.looks).toBe(looks);
 });
 
-test('an issuer that is away is said to be, and is found again; with its keys known it may be away', async () => {
+test('an unavailable issuer is reported and found again; once its keys are known it may be unavailable', async () => {
   const token = await issuer.token();
   await issuer.stop();
   const early = new Oidc(options(), 0);

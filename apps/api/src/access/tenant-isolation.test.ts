@@ -165,7 +165,7 @@ describe.each<[string, () => Promise<{ store?: VectorStore; close?: () => Promis
     return { points, jobs: jobs.map((job) => ({ ...job, seconds: 0 })), collections };
   }
 
-  test('no request of a tenant’s key gets or changes what is another’s, whatever its shape', async () => {
+  test('no request with a tenant’s key reads or changes another tenant’s data, whatever its shape', async () => {
     const foreign = `{"id":"d0","text":"x","tenant":"${OWN}"}\n`;
     const others = await jobOf(
       'other',

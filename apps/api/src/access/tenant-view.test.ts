@@ -61,7 +61,7 @@ function calls(): [string, () => Promise<unknown>][] {
   ];
 }
 
-test('where nobody is known to ask, nothing is given out or changed', async () => {
+test('without a known principal, nothing is returned or changed', async () => {
   for (const [name, call] of calls()) {
     await expect(call(), name).rejects.toMatchObject({ code: 'internal' });
   }
@@ -79,7 +79,7 @@ test('also the API writes documents through jobs only', async () => {
   for (const write of writes) await expect(runAs(EVERYONE, write)).rejects.toThrow('through jobs only');
 });
 
-test('whoever asks stays known through all that follows', async () => {
+test('the principal stays known through all work that follows', async () => {
   const { store } = tenantView(api.parts);
   const later = runAs(EVERYONE, async () => {
     await Promise.resolve();

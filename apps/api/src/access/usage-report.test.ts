@@ -22,7 +22,7 @@ const span = {
   ]),
 };
 
-test('usage is summed up by what is asked for, and costs what its models do', () => {
+test('usage is summed by the requested dimensions, and priced by model', () => {
   const entries = [
     entry({}),
     entry({ day: '2026-11-28', tenant: 'acme' }),

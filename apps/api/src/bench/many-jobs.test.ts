@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { manyJobs } from './many-jobs.ts';
 
-test('Redis and the spool have no more after many jobs than after few', async () => {
+test('Redis and the spool hold no more after many jobs than after few', async () => {
   const KEPT = 20;
   const rounds = await Array.fromAsync(manyJobs(4, 60, KEPT));
   expect(rounds.at(-1)?.jobs).toBe(240);

@@ -4,7 +4,7 @@ import type { VectorStore } from '@embedmill/vector-store';
 import { FieldAdditions } from './added-field.ts';
 import { collection } from '../dispatch/test-dispatch.ts';
 
-test('what takes longer than an answer goes on, is begun once, and is told to whoever asks again', async () => {
+test('work that outlasts the response continues, runs once, and is reported to repeated requests', async () => {
   const { promise: filled, resolve: fill } = Promise.withResolvers<void>();
   const added: string[] = [];
   const store = {

@@ -153,7 +153,7 @@ test('it is not rolled back while points lack the former vector; a migration to 
   expect(await exchange(name)).toMatchObject({ status: 200, body: { dims: NESTED.dims, points: 6 } });
 });
 
-test('of two that change it at once, one is told that it was changed', async () => {
+test('of two concurrent changes, one is refused', async () => {
   const name = await collectionOf('race', 2);
   await cancelled(await begin(name));
   await addMissing(name);

@@ -30,7 +30,7 @@ test('neither a retry nor a verification of a job of the former one is accepted'
   }
 });
 
-test('an Idempotency-Key of before stands for nothing in the new one', async () => {
+test('an earlier Idempotency-Key has no meaning in the new collection', async () => {
   const submit = () => api.submit('docs', '{"id":"a","text":"x"}\n', { 'idempotency-key': 'nightly' });
   const first = await submit();
   expect(first.status).toBe(202);

@@ -191,7 +191,7 @@ describe.each(STORES)('on %s', (_name, open) => {
     expect(await storing.idsIn(name)).toEqual(['acme/lacked', 'failed', 'had', 'other']);
   });
 
-  test('what was refused, or cancelled before it looked, deletes nothing later either', async () => {
+  test('a deletion that was refused, or cancelled before its search, never deletes anything', async () => {
     const name = await storing.newCollection();
     await run(
       name,

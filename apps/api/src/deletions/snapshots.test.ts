@@ -67,7 +67,7 @@ describe.each(STORES)('on %s', (_name, open) => {
     expect(await storing.idsIn(name)).toEqual(['1', '2']);
   });
 
-  test('a snapshot speaks for the tenants that it has documents of', async () => {
+  test('a snapshot covers only the tenants of its documents', async () => {
     const name = await storing.newCollection();
     const of = (tenant: string, ...ids: string[]) => docs(...ids).map((doc) => ({ ...doc, tenant }));
     await run(name, [...of('a', '1', '2'), ...of('b', '1', '2'), ...docs('1')], { sourceName: 's' });
@@ -75,7 +75,7 @@ describe.each(STORES)('on %s', (_name, open) => {
     expect(await storing.idsIn(name)).toEqual(['1', 'a/1', 'b/1', 'b/2']);
   });
 
-  test('where more would go than may, none does, all else is stored, and the job says why', async () => {
+  test('if more documents would be deleted than allowed, none is, everything else is stored, and the job says why', async () => {
     const name = await storing.newCollection();
     await run(name, docs('1', '2', '3', '4', '5', '6', '7', '8'), { sourceName: 's' });
     const much = await run(name, docs('1', '9'), { mode: 'snapshot', sourceName: 's' });
@@ -113,7 +113,7 @@ describe.each(STORES)('on %s', (_name, open) => {
     expect(await run(name, docs('1'), snapshot('s'))).toMatchObject({ gone: 3 });
   });
 
-  test('a line of which it cannot be told what document it is keeps all', async () => {
+  test('a line whose document cannot be identified prevents all deletions', async () => {
     const name = await storing.newCollection();
     await run(name, docs('1', '2'), { sourceName: 's' });
     const path = `/api/v1/collections/${name}/jobs?${new URLSearchParams(snapshot('s')).toString()}`;
@@ -158,7 +158,7 @@ describe.each(STORES)('on %s', (_name, open) => {
     expect(await storing.idsIn(name)).toEqual(['back', 'kept', 'late', 'second']);
   });
 
-  test('a snapshot that failed for its failures deletes nothing', async () => {
+  test('a snapshot that was stopped because of its failures deletes nothing', async () => {
     const name = await storing.newCollection();
     await run(name, docs('1', '2'), { sourceName: 's' });
     const lines = [...docs('1'), { id: '3' }, { id: '4' }];

@@ -60,7 +60,7 @@ async function heldWorker(answer: (shard: Parameters<typeof stored>[0]) => Promi
   return { begun: begun.promise, go: () => allowed.resolve() };
 }
 
-test('the index is put off while a big job runs, and comes back with its end; a small job leaves it', async () => {
+test('the index is deferred while a large job runs and rebuilt at its end; a small job does not affect it', async () => {
   const worker = await heldWorker(async (shard) => stored(shard));
   await rig.dispatcher({ store });
   const small = await rig.submit(10);
@@ -73,7 +73,7 @@ test('the index is put off while a big job runs, and comes back with its end; a 
   await indexIsBack();
 });
 
-test('few long documents are a big load, too', async () => {
+test('a few long documents are also a large load', async () => {
   const worker = await heldWorker(async (shard) => stored(shard));
   await rig.dispatcher({ store });
   const id = newJobId();
@@ -184,7 +184,7 @@ test('where all die before the load’s end is told, a sweep ends it; it leaves 
   expect(await store.loads?.list()).toEqual([]);
 });
 
-test('a store that cannot put the index off does not hold the job up', async () => {
+test('a store that cannot defer the index does not delay the job', async () => {
   const refuse = () => Promise.reject(new EmbedmillError('store_unavailable', 'too busy'));
   const busy: VectorStore = {
     ...({ takeBack: async () => undefined } as unknown as VectorStore),

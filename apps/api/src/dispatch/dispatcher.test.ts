@@ -48,7 +48,7 @@ describe.each(brokers)('by $name', ({ name, missing, start, as }) => {
         rig = await testDispatch({ ...as(broker.url), prefix: `{test${tests}}` });
       });
 
-      test('a job of which more documents fail than may is stopped as failed, with what it is', async () => {
+      test('a job with more failed documents than allowed is stopped as failed, with the reason', async () => {
         await rig.worker(async (shard) => ({
           ...stored(shard),
           stored: 0,
@@ -149,7 +149,7 @@ describe.each(brokers)('by $name', ({ name, missing, start, as }) => {
         await expect(rig.queue.cancel(id)).rejects.toMatchObject({ code: 'job_finished' });
       });
 
-      test('of a cancelled job, what a worker has begun and given back is ended by another', async () => {
+      test('a started shard of a cancelled job that a worker returned is finished by another worker', async () => {
         let attempts = 0;
         await rig.worker(async (shard) => {
           attempts += 1;
@@ -164,7 +164,7 @@ describe.each(brokers)('by $name', ({ name, missing, start, as }) => {
         expect(attempts).toBe(2);
       });
 
-      test('a shard that its workers die on again and again ends in the failures, document by document', async () => {
+      test('a shard on which workers die repeatedly ends in the failures, document by document', async () => {
         let lost = 0;
         const ends: string[] = [];
         await rig.dispatcher({

@@ -102,7 +102,7 @@ test('a job whose end Redis forgot stays finished, though its source is gone', a
   expect(await rig.finished(id)).toMatchObject({ state: 'completed', stored: 600, failed: 0 });
 });
 
-test('a dispatcher that was taken for dead writes nothing any more', async () => {
+test('a dispatcher that was considered dead writes nothing any more', async () => {
   const release = Promise.withResolvers<void>();
   await rig.worker(async (shard) => {
     await release.promise;

@@ -134,7 +134,7 @@ test('verify submits a job again that the queue lost', async () => {
   expect((await api.json('POST', '/api/v1/jobs/job_none/verify')).status).toBe(404);
 });
 
-test('verify finds what the store lost, and makes a job of it', async () => {
+test('verify finds documents that the store lost, and submits them as a job', async () => {
   const job = await submit();
   await work(['b']);
   await finished(job.id);
@@ -154,7 +154,7 @@ test('verify finds what the store lost, and makes a job of it', async () => {
   expect(again).toMatchObject({ retryOf: job.id, documents: 1, stored: 1, sequence: job.sequence });
 });
 
-test('verify finds what was submitted as deleted and is there, and makes a job of it', async () => {
+test('verify finds documents that should be deleted but exist, and submits their deletion as a job', async () => {
   await api.parts.store.replaceDocuments(NAME, [documentOf('b' as DocumentId, 'job_0' as JobId)]);
   const job = await submit([...LINES.slice(0, 3), '{"id":"b","deleted":true}', '{"id":"d","deleted":true}']);
   await work(['a']);

@@ -22,11 +22,11 @@ const job = (id: string, daysAgo: number, changes: Partial<RetainedJob> = {}): R
 
 const expired = (...jobs: RetainedJob[]) => expiredJobs(jobs, policy, NOW);
 
-test('jobs go by age, later ones stay', () => {
+test('jobs expire by age, later ones stay', () => {
   expect(expired(job('new', 13), job('old', 15), job('older', 16))).toEqual(['older', 'old']);
 });
 
-test('a job with failures stays for longer, and not for ever', () => {
+test('a job with failures is kept longer, but not forever', () => {
   const failed = { failed: 1 };
   expect(expired(job('a', 15, failed), job('b', 15, { state: 'failed' }))).toEqual([]);
   expect(expired(job('a', 91, failed), job('b', 92, { state: 'failed' }))).toEqual(['b', 'a']);
@@ -41,7 +41,7 @@ test('a retry that has completed deals with the failures of its job, one that wa
   expect(expired(failed, retry({ state: 'cancelled' }))).toEqual([]);
 });
 
-test('over the number of jobs the oldest go, of each kind for itself', () => {
+test('beyond the maximum number of jobs, the oldest of each kind are removed', () => {
   const kind = (name: string, failed: number) =>
     Array.from({ length: 3 }, (_, n) => job(`${name}${n}`, 1 + n, { failed }));
   const two = { ...policy, jobs: 2 };

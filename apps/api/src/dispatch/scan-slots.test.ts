@@ -44,7 +44,7 @@ test('a small source does not wait for large ones', async () => {
   await Promise.all(all);
 });
 
-test('one that is given up while it waits takes no slot, and one that fails gives its own back', async () => {
+test('a cancelled waiting scan takes no slot, and a failed one frees its slot', async () => {
   const slots = new ScanSlots(1);
   const { begin, begun, end } = scans(slots);
   const giving = new AbortController();

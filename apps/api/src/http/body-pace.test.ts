@@ -10,7 +10,7 @@ const whole = async (body: IncomingMessage, pace: Parameters<typeof pacedBytes>[
 };
 const aBody = () => new IncomingMessage(new Socket());
 
-test('a body that drips is given up, whatever it has sent already', async () => {
+test('a body that drips is aborted, whatever it has already sent', async () => {
   const body = aBody();
   body.push(Buffer.alloc(5000));
   const drip = setInterval(() => body.push(Buffer.from('x')), 5);
@@ -21,7 +21,7 @@ test('a body that drips is given up, whatever it has sent already', async () => 
   clearInterval(drip);
 });
 
-test('a body that is fast enough and never ends is given up when its time is over', async () => {
+test('a fast body that never ends is aborted once its time is over', async () => {
   const body = aBody();
   const flow = setInterval(() => body.push(Buffer.alloc(1000)), 2);
   const pace = { bytesPerSecond: 1, windowMs: 1000, totalMs: 200 };

@@ -20,7 +20,7 @@ function works(turns: FairTurns) {
   return { begun, ask, endFirst };
 }
 
-test('one who asks for much and one who asks for little are let in by turns', async () => {
+test('principals with many and with few requests are admitted alternately', async () => {
   const { begun, ask, endFirst } = works(new FairTurns(1));
   for (let n = 0; n < 50; n += 1) void ask('greedy', `g${n}`);
   void ask('modest', 'm0');
@@ -29,7 +29,7 @@ test('one who asks for much and one who asks for little are let in by turns', as
   expect(begun.slice(0, 6)).toEqual(['g0', 'g1', 'm0', 'g2', 'm1', 'g3']);
 });
 
-test('a place is kept for whoever has none', async () => {
+test('a place is reserved for principals without any', async () => {
   const { begun, ask } = works(new FairTurns(3));
   for (let n = 0; n < 5; n += 1) void ask('greedy', `g${n}`);
   await new Promise(setImmediate);
@@ -39,7 +39,7 @@ test('a place is kept for whoever has none', async () => {
   expect(begun).toEqual(['g0', 'g1', 'm0']);
 });
 
-test('who leaves the line is not let in, and keeps nobody out', async () => {
+test('whoever leaves the queue is not admitted, and blocks nobody', async () => {
   const { begun, ask, endFirst } = works(new FairTurns(1));
   const leave = new AbortController();
   void ask('a', 'first');

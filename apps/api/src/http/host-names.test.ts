@@ -49,7 +49,7 @@ test.each([
   }
 });
 
-test('names count where the server is reached from its machine alone', () => {
+test('host names are checked if the server is only reachable from its machine', () => {
   expect(readConfig({ EMBEDMILL_API_NAMES: 'A.example, b.example' }).names).toEqual([
     'a.example',
     'b.example',
@@ -62,7 +62,7 @@ test('names count where the server is reached from its machine alone', () => {
     expect(isLoopback(host), host).toBe(false);
 });
 
-test('what is no host is not this one', () => {
+test('an invalid Host is not this server', () => {
   expect(() => assertOwnName('a b', [])).toThrow(expect.objectContaining({ code: 'misdirected' }));
   expect(() => assertOwnName(undefined, [])).not.toThrow();
 });

@@ -128,7 +128,7 @@ describe('an address', () => {
   });
 });
 
-test('a name with lines of its own stays one line in events, headers and the log', async () => {
+test('a name with line breaks stays on one line in events, headers and the log', async () => {
   const name = 'a\n\nevent: end\ndata: {"state":"completed"}\n\n\u001b[2J\r\nset-cookie: x=1.ndjson';
   await writeFile(join(sources, name), '{"id":"a","text":"x"}\n');
   const logged = api.logged.length;

@@ -12,7 +12,7 @@ async function long(name: string, stretches: number, notes: string[]): Promise<v
   }
 }
 
-test('between two stretches of long work, whoever it is of, others get the loop', async () => {
+test('between two time slices of long work, others get the event loop', async () => {
   const notes: string[] = [];
   let isOver = false;
   let turns = 0;

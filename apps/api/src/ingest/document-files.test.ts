@@ -114,7 +114,7 @@ test('content decides, not the name: lines are documents, and what is no documen
   ]);
 });
 
-test('what is said of columns goes with tables alone', async () => {
+test('column options apply only to tables', async () => {
   const body = await submit({ path: 'docs/guide.md', columns: { text: 'body' } });
   expect(body).toMatchObject({ code: 'invalid_request', detail: expect.stringContaining('columns') });
   expect(await linesOf(await submit({ files: ['docs'], metadata: 'rest' }))).toHaveLength(4);

@@ -162,7 +162,7 @@ test('uploaded files and places of the server are one job', async () => {
   expect(await scanned(body)).toMatchObject({ documents: 2 });
 });
 
-test('what is said of a table is for all files that are one', async () => {
+test('table options apply to all files that are tables', async () => {
   const query = `?columns=${encodeURIComponent('{"id":"sku"}')}&delimiter=;`;
   const files = { 'a.csv': 'sku;text\na;one\n', 'b.ndjson': '{"sku":"b","text":"two"}\n' };
   const { body } = await upload(files, { query });
@@ -170,7 +170,7 @@ test('what is said of a table is for all files that are one', async () => {
   expect(await linesOf(body.id)).toEqual(['{"id":"a","text":"one"}', '{"id":"b","text":"two"}']);
 });
 
-test('thousands of small files beside a large one are taken as they come', async () => {
+test('thousands of small files next to a large one are accepted in order of arrival', async () => {
   const small = Array.from({ length: 2000 }, (_, n) => [`s/${n}.ndjson`, `{"id":"${n}","text":"x"}\n`]);
   const large = `${JSON.stringify({ id: 'large', text: 'word '.repeat(1000) })}\n`.repeat(500);
   const { body } = await upload({ 'm.ndjson': large, ...Object.fromEntries(small) });
@@ -234,7 +234,7 @@ test.each<[string, string[], object, string, RegExp]>([
   expect((await submit(files, said)).body).toMatchObject({ code, detail: expect.stringMatching(detail) });
 });
 
-test('a URL where no client may lead the server is one failure', async () => {
+test('a forbidden URL among others is a single failure', async () => {
   const { body } = await submit(['http://169.254.169.254/x.csv', `${url}/x`]);
   await scanned(body);
   expect((await linesOf(body.id)).join()).toContain('"source_forbidden"');

@@ -56,7 +56,7 @@ test.each([
   expect(servers.map(({ url }) => new URL(url, description.url).href)).toEqual([`${base()}/`]);
 });
 
-test('its policy lets in no script that stands in the page, and nobody else’s', async () => {
+test('its policy allows neither inline scripts nor those of other origins', async () => {
   const page = await api.call('/docs/');
   const html = await page.text();
   expect(html).not.toMatch(/<script(?![^>]*\ssrc=)|\son\w+=|<style|style=|https?:/i);

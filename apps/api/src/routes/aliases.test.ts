@@ -39,7 +39,7 @@ test('an alias stands for a collection in addresses, and for another one once it
   });
 });
 
-test('what an alias stands for is not deleted by the alias’ name, nor made again under it', async () => {
+test('a collection can neither be deleted nor created again by an alias', async () => {
   await move('current', 'blue');
   expect(await api.json('DELETE', '/api/v1/collections/current')).toMatchObject({
     status: 400,

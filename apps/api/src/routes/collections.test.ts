@@ -55,7 +55,7 @@ test('a collection takes a default profile and its model’s size, and its model
   expect(await worker.modelsInUse()).toContain(MINI.name);
 });
 
-test('binary vectors that are too short for it are warned of', async () => {
+test('binary storage of short vectors causes a warning', async () => {
   const warnings = () => api.logged.filter((line) => line.includes('binary vectors this short'));
   expect(await create({ name: 'bytes', profile: { storage: 'int8' } })).toMatchObject({ status: 201 });
   expect(warnings()).toEqual([]);
@@ -108,7 +108,7 @@ test('vectors may be smaller where the model was trained for it', async () => {
   });
 });
 
-test('where chunks end is chosen by content, unless a collection is there that has it otherwise', async () => {
+test('chunk borders are chosen by content, unless an existing collection has another setting', async () => {
   const boundaryOf = ({ body }: { body: unknown }) =>
     (body as { profile: { chunking: { boundary: string } } }).profile.chunking.boundary;
   expect(boundaryOf(await create({ name: 'newer' }))).toBe('content');

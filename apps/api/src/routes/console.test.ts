@@ -40,7 +40,7 @@ function raw(path: string, headers: Record<string, string>) {
   return promise;
 }
 
-test('the page is for everybody, asked for anew each time, and may load and ask nothing from elsewhere', async () => {
+test('the page is public, revalidated each time, and may load and request nothing from elsewhere', async () => {
   const page = await api.call('/console/');
   expect(page.status).toBe(200);
   expect(await page.text()).toBe(PAGE);

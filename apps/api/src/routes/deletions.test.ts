@@ -41,7 +41,7 @@ describe.each(STORES)('on %s', (_name, open) => {
     expect(await storing.idsIn(name)).toEqual(['acme/b', 'acme/c', 'c']);
   });
 
-  test('what is asked wrong is said, and nothing is deleted', async () => {
+  test('invalid requests are refused with a reason, and nothing is deleted', async () => {
     const name = await storing.newCollection();
     const filter = { field: 'year', lt: 2000 };
     expect(await remove('nowhere', { ids: ['a'] })).toMatchObject({ status: 404 });

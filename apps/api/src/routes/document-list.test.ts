@@ -49,7 +49,7 @@ describe.each(STORES)('on %s', (_name, open) => {
     return ids.sort();
   }
 
-  test('all are there once, page by page', async () => {
+  test('each document is listed once, page by page', async () => {
     await filled();
     const expected = [...Array.from({ length: 30 }, (_, n) => `d${n}`), 'x'].sort();
     expect(await idsBy({ limit: '7' })).toEqual(expected);
@@ -67,7 +67,7 @@ describe.each(STORES)('on %s', (_name, open) => {
     ]);
   });
 
-  test('what is asked wrong is said', async () => {
+  test('invalid requests are refused with a reason', async () => {
     expect(await list({ filter: '{' })).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
     expect(await list({ filter: '{"field":"colour","eq":"red"}' })).toMatchObject({
       body: { code: 'invalid_filter' },

@@ -175,7 +175,7 @@ test('the lane sends bounded messages, few at a time, and refuses what would be 
   expect((await embed(1500)).tokens).toHaveLength(1500);
 });
 
-test('what became of queries is counted by model: answered, refused, failed', async () => {
+test('the outcomes of queries are counted by model: answered, refused, failed', async () => {
   const outcomes: Record<string, Queue['query']> = {
     alive: (async (asked: QueryOf<'embed'>) => fakeVectors(asked, 2)) as Queue['query'],
     strict: () => Promise.reject(new EmbedmillError('invalid_request', 'not so')),

@@ -133,7 +133,7 @@ const until = (watch: JobWatch, id: string) =>
     });
   });
 
-test('only changes are told, a queue that is away is waited for, and the end comes once', async () => {
+test('only changes are sent, an unavailable queue is waited for, and the end is sent once', async () => {
   const running = jobIn('running', 1);
   const { watch } = watchOver([
     ...[jobIn('queued'), running, { ...running, seconds: 9 }, new Error('no queue'), jobIn('running', 2)],
@@ -152,7 +152,7 @@ test('only changes are told, a queue that is away is waited for, and the end com
   expect(watch.size).toBe(0);
 });
 
-test('many listeners share one look an interval, and the last one to leave ends it', async () => {
+test('many listeners share one check per interval, and the last one to leave ends it', async () => {
   const looks = { j: 0, clock: 0 };
   const watch = new JobWatch(async (id) => {
     looks[id as 'j' | 'clock'] += 1;
@@ -175,7 +175,7 @@ test('many listeners share one look an interval, and the last one to leave ends 
   watch.close();
 });
 
-test('a job that is gone ends without one, and so does a watch that closes', async () => {
+test('a removed job ends the stream without a last event, and so does closing the watch', async () => {
   expect(await until(watchOver([jobIn('running'), undefined]).watch, 'j')).toMatchObject([
     ...[{ kind: 'progress' }, { kind: 'end', job: undefined }],
   ]);

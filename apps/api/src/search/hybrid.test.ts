@@ -161,8 +161,8 @@ describe('modes', () => {
   });
 });
 
-describe('a closer look', () => {
-  test('late interaction is one voice of three', async () => {
+describe('reranking', () => {
+  test('late interaction is one of three combined scores', async () => {
     const hits = await hitsOf({ query: 'a bank keeps money', rerank: true, sparse: ['bm25'] });
     expect(hits[0]!.id).toBe('money');
     expect(hits[0]!.scores).toMatchObject({ rerank: 1 });
@@ -225,7 +225,7 @@ describe('a closer look', () => {
     });
   });
 
-  test('a cross-encoder’s word is final, and what is behind its depth stays behind', async () => {
+  test('a cross-encoder alone decides the order, and hits beyond its depth stay behind', async () => {
     const hits = await hitsOf({ query: 'river the of bank', rerank: { model: 'judge', depth: 3 } });
     expect(hits[0]).toMatchObject({ id: 'bank', score: 1 });
     expect(hits.slice(3).every(({ scores }) => scores!['rerank'] === undefined)).toBe(true);
@@ -261,11 +261,11 @@ describe('hits', () => {
   });
 });
 
-describe('by example', () => {
+describe('recommendations', () => {
   const recommend = async (request: object) =>
     ((await post(`/api/v1/collections/${NAME}/recommend`, request)).body as { hits: Hit[] }).hits;
 
-  test('a document is like itself least of all: it is left out', async () => {
+  test('an example document is not among its own recommendations', async () => {
     const hits = await recommend({ positive: [{ id: 'money' }], group: true });
     expect(hits.map(({ id }) => id).toSorted()).toEqual(['bank', 'copy', 'dog', 'fox']);
   });

@@ -59,7 +59,7 @@ async function hitsOf(name: string, query: string): Promise<Hit[]> {
 }
 const marked = ({ text, highlights = [] }: Hit) => highlights.map(({ start, end }) => text.slice(start, end));
 
-test('words that Unicode calls equal find one another, are marked as they stand, and explained', async () => {
+test('words that are equal by Unicode’s rules match, are highlighted as written, and explained', async () => {
   const collection = await createOf('folded', 'none');
   expect(collection.analysis).toBe(2);
   await write(collection, 'none');
@@ -78,7 +78,7 @@ test('words that Unicode calls equal find one another, are marked as they stand,
   }
 });
 
-test('Turkish has its own letters i', async () => {
+test('Turkish distinguishes dotted and dotless i', async () => {
   const collection = await createOf('turkish', 'turkish');
   await write(collection, 'turkish', { istanbul: 'İSTANBUL büyük', isparta: 'ISPARTA küçük' });
   expect((await hitsOf('turkish', 'istanbul')).map(({ id }) => id)).toEqual(['istanbul']);
@@ -86,7 +86,7 @@ test('Turkish has its own letters i', async () => {
   expect(await hitsOf('turkish', 'isparta')).toEqual([]);
 });
 
-test('a query is read as the collection’s documents were, where the collection is from before', async () => {
+test('a query to an older collection is analysed like its documents', async () => {
   const { analysis, ...older } = await createOf('made-now', 'none');
   expect(analysis).toBe(2);
   const name = 'made-before' as CollectionName;

@@ -14,7 +14,7 @@ const schedules = fc.oneof<fc.Arbitrary<Schedule>[]>(
   }),
 );
 
-test('the latest time is none of the future, and the next one comes after it with none in between', () => {
+test('the latest time is not in the future, and the next one follows it directly', () => {
   const times = fc.tuple(fc.integer({ min: 0, max: 1e9 }), fc.integer({ min: 0, max: 1e10 }));
   fc.assert(
     fc.property(schedules, times, (schedule, [start, passed]) => {
@@ -33,7 +33,7 @@ test('the latest time is none of the future, and the next one comes after it wit
   );
 });
 
-test('cron is by its time zone, also where the clocks change', () => {
+test('cron follows its time zone, also when the clocks change', () => {
   const nightly = { cron: '30 3 * * *', timezone: 'Europe/Berlin' };
   const since = at('2026-03-01T00:00:00Z');
   expect(latestTime(nightly, since, at('2026-03-28T12:00:00Z'))).toBe(at('2026-03-28T02:30:00Z'));

@@ -138,14 +138,14 @@ test('Parquet with any of its bytes changed is read or refused, and ends neither
   );
 });
 
-test('a thread that is loaded beforehand takes the first task', async () => {
+test('a thread started in advance takes the first task', async () => {
   const input = manifestOf(await sourceOf('{"id":"a","text":"b"}\n'));
   const threads = threadsOf();
   threads.warmUp();
   expect(await threads.run('manifest', input)).toMatchObject({ documents: 1 });
 });
 
-test('a thread that says nothing is given up, and the next task has another', async () => {
+test('a silent thread is terminated, and the next task gets another', async () => {
   const source = await sourceOf(line('{}').repeat(200_000));
   await expect(threadsOf({ silenceMs: 1 }).run('manifest', manifestOf(source))).rejects.toThrow(
     /its reader did not respond/,
@@ -153,7 +153,7 @@ test('a thread that says nothing is given up, and the next task has another', as
   expect(await threadsOf().run('manifest', manifestOf(source))).toMatchObject({ documents: 200_000 });
 });
 
-test('a task that asks for more memory than there is fails alone', async () => {
+test('a task that exceeds its memory fails alone', async () => {
   const threads = threadsOf({ heapMB: 64 });
   const many = parquetWriteBuffer({
     rowGroupSize: 2_000_000,
@@ -182,7 +182,7 @@ test('errors come through as they are, and a task that is not wanted any more en
   await expect(running).rejects.toThrow('not wanted');
 });
 
-test('a share that has many tasks leaves a thread to those that have none', async () => {
+test('a share with many tasks leaves a thread to shares without any', async () => {
   const threads = threadsOf({ threads: 2 });
   const large = await sourceOf(line('{}').repeat(100_000));
   const small = await sourceOf(line('{}'));

@@ -93,7 +93,7 @@ test('a folder is submitted when it is added, and again when something in it has
   expect(Date.parse(nextAt!) - Date.parse(createdAt)).toBe(24 * 3600_000);
 });
 
-test('a file of the same size is told by its time', async () => {
+test('a changed file of the same size is detected by its time', async () => {
   const path = join(folder, 'times.ndjson');
   await writeFile(path, '{"id":"t","text":"1111"}\n');
   await add('times', ['times.ndjson']);
@@ -107,7 +107,7 @@ test('a file of the same size is told by its time', async () => {
   expect(body).toMatchObject({ text: '2222' });
 });
 
-test('where more would go than may, it is tried again when the source or its bound has changed', async () => {
+test('after too many deletions, the source is submitted again once it or its bound has changed', async () => {
   const put = (ids: string[]) =>
     writeFile(join(folder, 'many.ndjson'), ids.map((id) => `{"id":"${id}","text":"x"}\n`).join(''));
   await put(['m1', 'm2', 'm3']);
@@ -138,7 +138,7 @@ test('where more would go than may, it is tried again when the source or its bou
   await expect.poll(job, { timeout: 60_000 }).toMatchObject({ state: 'completed', gone: 2 });
 });
 
-test('a URL is told by its etag, and by its bytes where it has none', async () => {
+test('a changed URL is detected by its etag, or by its bytes if it has none', async () => {
   await add('tagged', [`${url}/tagged.csv`]);
   await add('plain', [`${url}/plain.csv`]);
   const outcomes = async (earlier: number) => [

@@ -48,7 +48,7 @@ test('what is allowed is fetched', async () => {
   expect(await finished(`http://127.0.0.1:${port}/`)).toMatchObject({ state: 'running', documents: 1 });
 });
 
-test('a source without end is cut off when its job is cancelled, and leaves nothing of it', async () => {
+test('an endless source is aborted when its job is cancelled, and leaves nothing behind', async () => {
   const url = `http://127.0.0.1:${port}/endless`;
   const { body } = await api.json('POST', '/api/v1/collections/urls/jobs', { source: { url } });
   const { id } = body as Job;

@@ -9,7 +9,7 @@ import { calibrate, cpuLayouts, fastest } from './calibrate.ts';
 import { launchCostOf } from './measuring.ts';
 
 describe('fastest', () => {
-  it('takes the first of those that are as good as the best', () => {
+  it('takes the first of those that tie with the best', () => {
     expect(fastest([100, 101, 80])).toBe(0);
     expect(fastest([80, 100, 101])).toBe(1);
     expect(fastest([0, 5])).toBe(1);
@@ -30,7 +30,7 @@ describe('launchCostOf', () => {
     );
   });
 
-  it('is nothing where nothing can be told', () => {
+  it('is 0 if it cannot be determined', () => {
     expect(launchCostOf([])).toBe(0);
     expect(launchCostOf([{ area: 128, seconds: 10 }])).toBe(0);
     expect(

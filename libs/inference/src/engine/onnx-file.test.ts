@@ -15,7 +15,7 @@ describe('graphOutputs', () => {
     expect(opsetOf(MODEL)).toBe(17);
   });
 
-  it('refuses what is cut short, and never hangs on what is no model', () => {
+  it('refuses truncated files, and never hangs on files that are not models', () => {
     expect(() => graphOutputs(MODEL.subarray(0, 10_000_000))).toThrow(SyntaxError);
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {

@@ -17,7 +17,7 @@ it('reads the tensors of a state dict', () => {
   expect(tensors.get('weight')!.values.some((value) => value !== 0)).toBe(true);
 });
 
-it('runs nothing of what a pickle asks for', () => {
+it('runs nothing that a pickle requests', () => {
   const evil = Buffer.from(
     FILE.toString('latin1').replaceAll('torch._utils\n_reb', 'os..........\nsyst'),
     'latin1',
@@ -25,7 +25,7 @@ it('runs nothing of what a pickle asks for', () => {
   expect(() => torchTensors(evil)).toThrow(/calls os.*which is not allowed/s);
 });
 
-it('refuses what is cut short or changed, and never hangs on it', () => {
+it('refuses truncated or changed files, and never hangs on them', () => {
   const attempt = (bytes: Buffer) => {
     try {
       torchTensors(bytes);

@@ -15,7 +15,7 @@ function hold(slots: RequestSlots, urgent = false, signal = never) {
 }
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-test('as many are under way as there are slots, and one urgent one more', async () => {
+test('as many requests run as there are slots, plus one urgent one', async () => {
   const slots = new RequestSlots(2);
   const bulk = [hold(slots), hold(slots), hold(slots)];
   const urgent = [hold(slots, true), hold(slots, true)];
@@ -36,7 +36,7 @@ test('a slot is free again after a failure', async () => {
   expect(await slots.use(false, never, () => Promise.resolve(1))).toBe(1);
 });
 
-test('who is no longer wanted leaves the queue without a turn', async () => {
+test('an aborted request leaves the queue without a turn', async () => {
   const slots = new RequestSlots(1);
   const first = hold(slots);
   const unwanted = new AbortController();

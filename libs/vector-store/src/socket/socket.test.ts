@@ -80,7 +80,7 @@ describe('a store behind a socket', () => {
     });
   });
 
-  test('what is no error of the catalogue arrives as internal', async () => {
+  test('an error outside the catalogue arrives as internal', async () => {
     await serve({ ping: () => Promise.reject(new TypeError('oh')) });
     await expect(client().ping()).rejects.toMatchObject({ code: 'internal', message: 'oh' });
   });
@@ -255,7 +255,7 @@ describe('the place of the socket', () => {
     await expect(client().ping()).resolves.toBeUndefined();
   });
 
-  test('what is no socket is left alone', async () => {
+  test('a file that is not a socket is left untouched', async () => {
     await writeFile(path, 'precious');
     await expect(serve({})).rejects.toMatchObject({ code: 'store_unavailable' });
     expect(existsSync(path)).toBe(true);

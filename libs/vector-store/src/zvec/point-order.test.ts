@@ -17,7 +17,7 @@ test('pages of any size, one after the other, are all ids in order', () => {
   );
 });
 
-test('after an id that is not there comes the next one that is', () => {
+test('after a missing id comes the next existing one', () => {
   const order = new PointOrder(['b', 'd'] as PointId[]);
   expect(order.after('a' as PointId, 9)).toEqual(['b', 'd']);
   expect(order.after('c' as PointId, 9)).toEqual(['d']);

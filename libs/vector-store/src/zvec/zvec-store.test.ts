@@ -113,7 +113,7 @@ describe('a zvec store', () => {
     expect(await after.countPoints(NAME)).toBe(0);
   });
 
-  test('reads a definition of before there were several vectors', async () => {
+  test('reads a definition from before several vectors were possible', async () => {
     const before = await open();
     await before.createCollection(COLLECTION);
     await before.close();
