@@ -217,7 +217,7 @@ describe.skipIf(int8 === undefined)('vectors (skipped without the int8 model)', 
   );
 });
 
-describe('an unavailable model', slow, () => {
+describe('an unusable model', slow, () => {
   it('is reported as unavailable when there is no file', async () => {
     await expect(start({}, '/nowhere/model.onnx')).rejects.toMatchObject({ code: 'model_unavailable' });
   });

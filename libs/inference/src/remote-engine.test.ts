@@ -464,7 +464,7 @@ describe('a temporary failure', slow, () => {
     ['an error with status 200', { kind: 'body', body: '{"error":{"message":"no"}}' }],
     ['a vector too few', { kind: 'count', more: -1 }],
   ];
-  it.each(lasting)('and does not, is no document’s fault: %s', async (_, misbehaviour) => {
+  it.each(lasting)('that does not pass is no document’s fault: %s', async (_, misbehaviour) => {
     const { upstream, engine } = await both({ flavour: 'tei' }, { deadlineMs: 500 });
     upstream.whim = () => misbehaviour;
     const error = await errorOf(engine.run(batchOf(some(3))));
@@ -474,7 +474,7 @@ describe('a temporary failure', slow, () => {
     expect([...(await engine.run(batchOf(['a']))).vectors]).toEqual(expected(['a']));
   });
 
-  it('and does not, is no document’s fault: an upstream that is gone', async () => {
+  it('that does not pass is no document’s fault: an upstream that is gone', async () => {
     const { upstream, engine } = await both({ flavour: 'openai' }, { deadlineMs: 500 });
     await upstream.close();
     const errors = await Promise.all(some(3).map((text) => errorOf(engine.run(batchOf([text])))));
@@ -482,7 +482,7 @@ describe('a temporary failure', slow, () => {
     expect(engine.inFlight).toBe(0);
   });
 
-  it('and does not, is no document’s fault: another model in its place', async () => {
+  it('that does not pass is no document’s fault: another model in its place', async () => {
     const { upstream, engine } = await both({ flavour: 'tei' });
     upstream.options.dims = 12;
     const error = await errorOf(engine.run(batchOf(['a'])));
