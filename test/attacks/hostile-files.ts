@@ -17,7 +17,7 @@ const JOBS = 6;
 const WATCHED_MS = 60_000;
 
 export const HOSTILE_FILES: Attack = {
-  name: 'jobs of files that are made to harm whoever reads them',
+  name: 'jobs of files made to harm their reader',
   run: async (on) => {
     const answers: Record<string, number> = {};
     const jobs = await Promise.all(Array.from({ length: JOBS }, () => submit(on, answers)));
