@@ -12,30 +12,40 @@ export async function* readEvents(
   onBytes: () => void = () => {},
 ): AsyncGenerator<ServerEvent> {
   const decoder = new TextDecoder();
+  const fields = new EventFields();
   let rest = '';
-  let event = 'message';
-  let data: string[] = [];
   for await (const bytes of chunksOf(body)) {
     onBytes();
     const lines = (rest + decoder.decode(bytes, { stream: true })).split(/\r\n|\n|\r(?!$)/);
     rest = lines.pop() ?? '';
     for (const line of lines) {
-      if (line === '') {
-        if (data.length > 0) yield { event, data: data.join('\n') };
-        event = 'message';
-        data = [];
-        continue;
-      }
-      const { field, value } = fieldOf(line);
-      if (field === 'event') event = value;
-      if (field === 'data') data.push(value);
+      const event = fields.add(line);
+      if (event !== undefined) yield event;
     }
   }
 }
 
-/** `field: value`; one space after the colon does not belong to the value. A line without a colon is only a field. */
-function fieldOf(line: string): { field: string; value: string } {
-  const colon = line.indexOf(':');
-  if (colon === -1) return { field: line, value: '' };
-  return { field: line.slice(0, colon), value: line.slice(colon + 1).replace(/^ /, '') };
+/** The fields of the event whose lines are arriving. */
+class EventFields {
+  #event = 'message';
+  #data: string[] = [];
+
+  /** Adds a line; an empty line ends the event, which is returned if it has data. */
+  add(line: string): ServerEvent | undefined {
+    if (line === '') return this.#end();
+    const colon = line.indexOf(':');
+    const field = colon === -1 ? line : line.slice(0, colon);
+    const value = colon === -1 ? '' : line.slice(colon + 1).replace(/^ /, '');
+    if (field === 'event') this.#event = value;
+    if (field === 'data') this.#data.push(value);
+    return undefined;
+  }
+
+  #end(): ServerEvent | undefined {
+    const ended = { event: this.#event, data: this.#data.join('\n') };
+    const hasData = this.#data.length > 0;
+    this.#event = 'message';
+    this.#data = [];
+    return hasData ? ended : undefined;
+  }
 }

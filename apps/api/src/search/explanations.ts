@@ -27,28 +27,34 @@ const CHARACTERS_A_MATCH = 128;
 /** Hits whose sparse vectors are read in one call. */
 const VECTORS_AT_ONCE = 128;
 
+/** What is explained: hits for these queries in this collection. */
+export interface Explained {
+  questions: readonly QueryVectors[];
+  collection: Collection;
+  store: VectorStore;
+  lane: QueryLane;
+}
+
+/** A sparse query, with the store's factors for its terms. */
+interface SparseQuery {
+  scheme: SparseScheme;
+  query: SparseVector;
+  factors: Float32Array;
+}
+
 /** The terms that each hit shares with the queries, by scheme, for as many hits as a response has room for. */
 export async function matchesOf(
   all: readonly Found[],
-  questions: readonly QueryVectors[],
-  definition: Collection,
-  store: VectorStore,
+  explained: Explained,
   room: AnswerRoom,
 ): Promise<SchemeMatch[][]> {
-  const collection = definition.name as CollectionName;
-  const asked: { scheme: SparseScheme; query: SparseVector; factors: Float32Array }[] = [];
-  for (const scheme of SPARSE_SCHEMES) {
-    for (const vector of questions.flatMap(({ vectors }) => vectors)) {
-      if (vector.list !== scheme || vector.kind !== 'sparse') continue;
-      const factors = await store.termFactors(collection, scheme, vector.values.indices);
-      asked.push({ scheme, query: vector.values, factors });
-    }
-  }
+  const collection = explained.collection.name as CollectionName;
+  const asked = await sparseQueries(explained);
   const share = new LoopShare();
   const matched: SchemeMatch[][] = [];
   for (let from = 0; from < all.length; from += VECTORS_AT_ONCE) {
     const some = all.slice(from, from + VECTORS_AT_ONCE);
-    const vectors = await store.getVectors(
+    const vectors = await explained.store.getVectors(
       collection,
       some.map(({ point: { id } }) => id),
     );
@@ -68,13 +74,24 @@ export async function matchesOf(
   return matched;
 }
 
+async function sparseQueries({ questions, collection, store }: Explained): Promise<SparseQuery[]> {
+  const asked: SparseQuery[] = [];
+  for (const scheme of SPARSE_SCHEMES) {
+    for (const vector of questions.flatMap(({ vectors }) => vectors)) {
+      if (vector.list !== scheme || vector.kind !== 'sparse') continue;
+      const { values } = vector;
+      const factors = await store.termFactors(collection.name as CollectionName, scheme, values.indices);
+      asked.push({ scheme, query: values, factors });
+    }
+  }
+  return asked;
+}
+
 /** The matches with the words of the terms; heaviest first in each scheme. */
 export async function explanationsOf(
   found: readonly Found[],
   matched: readonly SchemeMatch[][],
-  questions: readonly QueryVectors[],
-  definition: Collection,
-  lane: QueryLane,
+  { questions, collection, lane }: Explained,
 ): Promise<TermShare[][]> {
   const texts = [
     ...questions.flatMap(({ text }) => text ?? []),
@@ -82,10 +99,9 @@ export async function explanationsOf(
   ];
   const words = new Map<SparseScheme, Map<number, string>>();
   for (const scheme of SPARSE_SCHEMES) {
-    const terms = new Set<number>();
-    for (const matches of matched)
-      for (const one of matches) if (one.scheme === scheme) terms.add(one.match.term);
-    if (terms.size > 0) words.set(scheme, await sparseTerms(scheme, terms, texts, definition, lane));
+    const ofScheme = matched.flat().filter((one) => one.scheme === scheme);
+    const terms = new Set(ofScheme.map(({ match }) => match.term));
+    if (terms.size > 0) words.set(scheme, await sparseTerms(scheme, terms, texts, collection, lane));
   }
   const share = new LoopShare();
   const shares: TermShare[][] = [];

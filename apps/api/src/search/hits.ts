@@ -24,10 +24,11 @@ export async function hitsOf(
   parts: HitParts,
 ): Promise<Hit[]> {
   const room = new AnswerRoom();
-  const matched = explain ? await matchesOf(all, questions, collection, parts.store, room) : undefined;
+  const explained = { questions, collection, ...parts };
+  const matched = explain ? await matchesOf(all, explained, room) : undefined;
   const end = matched?.length ?? all.findIndex(({ point: { payload } }) => !room.take(sizeOf(payload)));
   const found = end === -1 ? all : all.slice(0, end);
-  const explanations = matched && (await explanationsOf(found, matched, questions, collection, parts.lane));
+  const explanations = matched && (await explanationsOf(found, matched, explained));
   const stretchesOf = highlight ? highlighterFor(questions, collection) : undefined;
   const share = new LoopShare();
   const hits: Hit[] = [];

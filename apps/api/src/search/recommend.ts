@@ -1,10 +1,6 @@
 import {
-  DEFAULT_TENANT,
-  EmbedmillError,
   type Collection,
   type CollectionName,
-  type DocumentId,
-  type Example,
   type Filter,
   type PointId,
   type RecommendRequest,
@@ -13,8 +9,9 @@ import {
 import { combineExamples, likeness } from '@embedmill/retrieval';
 import type { RankedPoint, VectorStore } from '@embedmill/vector-store';
 import { LoopShare } from '../http/loop-share.ts';
-import { checkText, refuseUnknown, vectorAt, type QueryLane } from '../queries/query-lane.ts';
+import type { QueryLane } from '../queries/query-lane.ts';
 import type { Block } from './blocks.ts';
+import { ExampleVectors } from './example-vectors.ts';
 import { HitPayloads } from './payloads.ts';
 import type { FoundPage, Ranking } from './found.ts';
 import { firstDepthOf, pageWithPayloads } from './search.ts';
@@ -35,8 +32,9 @@ export async function recommendPoints(
 ): Promise<FoundPage> {
   const { limit, offset, strategy, filter, tenant } = request;
   const name = collection.name as CollectionName;
-  const positives = await vectorsOf(request.positive, 'positive');
-  const negatives = await vectorsOf(request.negative, 'negative');
+  const examplesIn = new ExampleVectors(collection, tenant as TenantId | undefined, { store, lane });
+  const positives = await examplesIn.of(request.positive, 'positive');
+  const negatives = await examplesIn.of(request.negative, 'negative');
   const examples = [...request.positive, ...request.negative].flatMap((one) => ('id' in one ? one.id : []));
   const others: Filter | undefined =
     examples.length === 0 ? undefined : { not: { field: 'document_id', in: examples } };
@@ -92,39 +90,5 @@ export async function recommendPoints(
       name,
       vectors.map((values) => ({ vector: { kind: 'dense', values }, ...page })),
     );
-  }
-
-  async function vectorsOf(given: readonly Example[], path: string): Promise<Float32Array[]> {
-    const { profile, dims } = collection;
-    const texts = given.flatMap((one) => ('text' in one ? one.text : []));
-    for (const [n, one] of given.entries()) if ('text' in one) checkText(one.text, `${path}/${n}/text`);
-    const embedded =
-      texts.length === 0
-        ? undefined
-        : await lane.ask({ task: 'embed', model: profile.model, inputs: texts, role: 'document' });
-    const places = given.flatMap((one, n) => ('text' in one ? `${path}/${n}/text` : []));
-    refuseUnknown(embedded?.unknown ?? [], profile.model, (n) => places[n] ?? path);
-    const keys = given.flatMap((one) =>
-      'id' in one ? { id: one.id as DocumentId, tenant: (tenant ?? DEFAULT_TENANT) as TenantId } : [],
-    );
-    const known = new Map<string, Float32Array>();
-    for (const key of keys) {
-      if (known.has(key.id)) continue;
-      const vectors = (await store.getPoints(name, [key])).map(({ dense }) => dense);
-      if (vectors.length > 0) known.set(key.id, combineExamples(vectors, []));
-    }
-    let text = 0;
-    return given.map((one, n) => {
-      if ('text' in one) {
-        text += 1;
-        return embedded === undefined ? new Float32Array() : vectorAt(embedded, text - 1, dims);
-      }
-      const vector = known.get(one.id);
-      if (vector !== undefined) return vector;
-      const message = `the collection ${name} has no document ${JSON.stringify(one.id)}`;
-      throw new EmbedmillError('invalid_request', message, {
-        details: [{ path: `${path}/${n}/id`, message }],
-      });
-    });
   }
 }

@@ -55,31 +55,34 @@ const SHAPE = { dimension: 1 } as const;
 const DIMENSION = { name: 2 } as const;
 const TENSOR = { dimension: 1, element: 2, int64: 7, name: 8, raw: 9 } as const;
 
+const NO_BYTES = new Uint8Array();
+
 /** Throws a SyntaxError if the bytes are not an ONNX file. */
 export function graphOutputs(model: Uint8Array): GraphOutput[] {
   const outputs: GraphOutput[] = [];
   for (const graph of messages(model, MODEL.graph)) {
     for (const value of messages(graph, GRAPH.output)) {
-      const [name = new Uint8Array()] = messages(value, VALUE.name);
-      let rank: number | undefined;
-      let element: number | undefined;
-      for (const type of messages(value, VALUE.type)) {
-        for (const tensor of messages(type, TYPE.tensor)) {
-          element = numberIn(tensor, TENSOR_TYPE.element);
-          for (const shape of messages(tensor, TENSOR_TYPE.shape))
-            rank = [...messages(shape, SHAPE.dimension)].length;
-        }
-      }
-      outputs.push({ name: Buffer.from(name).toString('utf8'), rank, element });
+      const [name = NO_BYTES] = messages(value, VALUE.name);
+      outputs.push({ name: Buffer.from(name).toString('utf8'), ...tensorTypeOf(value) });
     }
   }
   return outputs;
 }
 
+function tensorTypeOf(value: Uint8Array): Pick<GraphOutput, 'rank' | 'element'> {
+  const [type = NO_BYTES] = messages(value, VALUE.type);
+  const [tensor = NO_BYTES] = messages(type, TYPE.tensor);
+  const [shape] = messages(tensor, TENSOR_TYPE.shape);
+  return {
+    rank: shape && [...messages(shape, SHAPE.dimension)].length,
+    element: numberIn(tensor, TENSOR_TYPE.element),
+  };
+}
+
 /** The opset version of a model; 0 if the file does not state it. */
 export function opsetOf(model: Uint8Array): number {
   for (const opset of messages(model, MODEL.opset)) {
-    const [domain = new Uint8Array()] = messages(opset, OPSET.domain);
+    const [domain = NO_BYTES] = messages(opset, OPSET.domain);
     const name = Buffer.from(domain).toString('utf8');
     if (name === '' || name === 'ai.onnx') return numberIn(opset, OPSET.version) ?? 0;
   }

@@ -25,20 +25,21 @@ export async function fillFields(
   const columns = [KEY, 'tenant', 'document', 'sequence', PAYLOAD, FACTS];
   for (const { name } of denseVectors(collection)) {
     const table = vectorTable(collection, name);
-    for await (const page of connection.pages(table, { filter, columns, limit: ROWS_AT_ONCE })) {
-      let rows = lacking(page);
-      for (let tries = 1; rows.length > 0; tries += 1) {
-        try {
-          await connection.update(table, rows);
-        } catch (thrown) {
-          // A row may have been removed meanwhile.
-          if (tries === MOST_TRIES) throw thrown;
-        }
-        await removeOvertaken(connection, collection, table, rows);
-        // A row that was rewritten meanwhile now has the values read from its predecessor.
-        const keys = rows.map((row) => row[KEY] as string);
-        rows = lacking(await connection.rows(table, { filter: oneOf(KEY, keys), columns }));
-      }
+    for await (const page of connection.pages(table, { filter, columns, limit: ROWS_AT_ONCE }))
+      await fillRows(lacking(page), table);
+  }
+
+  async function fillRows(lackingFirst: Row[], table: string): Promise<void> {
+    let rows = lackingFirst;
+    for (let tries = 1; rows.length > 0; tries += 1) {
+      await connection.update(table, rows).catch((thrown: unknown) => {
+        // A row may have been removed meanwhile.
+        if (tries === MOST_TRIES) throw thrown;
+      });
+      await removeOvertaken(connection, collection, table, rows);
+      // A row that was rewritten meanwhile now has the values read from its predecessor.
+      const keys = rows.map((row) => row[KEY] as string);
+      rows = lacking(await connection.rows(table, { filter: oneOf(KEY, keys), columns }));
     }
   }
 }
