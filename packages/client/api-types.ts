@@ -6,14 +6,14 @@ import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import openapiTS, { astToString, COMMENT_HEADER, type OpenAPI3 } from 'openapi-typescript';
-// eslint-disable-next-line @nx/enforce-module-boundaries -- nothing of it is in what is made
+// eslint-disable-next-line @nx/enforce-module-boundaries -- not part of the generated file
 import { openApiDocument } from '../../apps/api/src/openapi/openapi-document.ts';
 
 export const API_TYPES = fileURLToPath(new URL('src/api.ts', import.meta.url));
 /** embedmill's own routes. The others are for the clients of the APIs that they are compatible with. */
 const OWN = /^\/api\/v1\/|^\/v1\/(embeddings|files\/\{id\}|uploads(\/.*)?)$|^\/(readyz|metrics)$/;
 
-/** A type that refers to itself has to have a name of its own. */
+/** A recursive type needs its own name. */
 const JSON_VALUE = `export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };`;
 
 export async function apiTypes(): Promise<string> {

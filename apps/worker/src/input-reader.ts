@@ -71,7 +71,9 @@ export class InputReader {
     return read;
   }
 
-  /** The inputs of a query. Errors: `invalid_request` for what they are, and for vectors that nobody has here. */
+  /**
+   * The inputs of a query. Errors: `invalid_request` for invalid inputs, and for vectors that are not available here.
+   */
   async readQuery({
     inputs,
     keep,

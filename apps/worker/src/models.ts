@@ -1,8 +1,8 @@
 /**
  * Operations on models where there is no command line, such as in a pod:
  *
- *   node apps/worker/dist/models.js download [MODEL…] gets the files of models, where they are not there yet node
- *   apps/worker/dist/models.js calibrate [MODEL…] finds what runs them fastest on this machine, and keeps it
+ *   node apps/worker/dist/models.js download [MODEL…]    downloads missing files of models
+ *   node apps/worker/dist/models.js calibrate [MODEL…]   finds their fastest configuration on this machine, and stores it
  *
  * Settings are the worker's; without names, the models are those of EMBEDMILL_WORKER_MODELS. Both write to the folder
  * of downloaded models (EMBEDMILL_MODEL_CACHE_DIR), where workers find it.

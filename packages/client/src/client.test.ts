@@ -184,7 +184,7 @@ test('the README’s example runs as it stands', async () => {
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--input-type=module', '--eval', `${here}\nconsole.log(hits.length, vector.length);`],
-    // Numbers are printed in colours where the environment asks for these.
+    // Numbers are printed in colours if the environment requests it.
     { cwd: folder, env: { ...process.env, FORCE_COLOR: '0' } },
   );
   expect(stdout).toContain('completed 2\n2 384\n');

@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => server.stop());
 
-/** The file, or the range of it that is asked for; the connection breaks after so many bytes. */
+/** The file, or the requested range of it; the connection breaks after this many bytes. */
 const file =
   (breaksAfter = Infinity): FakeServer['answers'][number] =>
   (request, response) => {

@@ -17,7 +17,7 @@ export class KeysFile {
   readonly #log: Pick<Log, 'info' | 'error'>;
   readonly #look = () => this.#reread();
 
-  /** Errors: `invalid_config` that says what is wrong with the file. */
+  /** Errors: `invalid_config`, with the fault of the file. */
   constructor(path: string, log: Pick<Log, 'info' | 'error'>, lookMs = LOOK_MS) {
     this.#path = path;
     this.#log = log;

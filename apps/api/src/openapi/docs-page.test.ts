@@ -14,7 +14,7 @@ beforeAll(async () => {
   const keys = await testKeys();
   api = await startTestApi({ config: { access: keys.access } });
   api.onClose(() => keys.remove());
-  // As a reverse proxy does that gives a server a path of its own.
+  // Like a reverse proxy that adds a path prefix.
   proxy = createServer((asked, answer) => {
     const path = asked.url?.startsWith(`${PREFIX}/`) === true ? asked.url.slice(PREFIX.length) : '/nowhere';
     const sent = request(new URL(path, api.url), { method: asked.method, headers: asked.headers });

@@ -8,7 +8,7 @@ const SWAGGER_UI = ['swagger-ui.css', 'swagger-ui-bundle.js'] as const;
 type SwaggerFile = (typeof SWAGGER_UI)[number];
 const isSource = import.meta.url.endsWith('.ts');
 
-/** No script stands in the page, no address leaves the server, and all are relative: it works below any path. */
+/** The page has no inline script, and all URLs are relative and stay on this server, so it works under any path. */
 const PAGE = `<!doctype html>
 <html lang="en">
   <head>

@@ -4,11 +4,11 @@ export interface RequestExample {
   parameters?: Record<string, string>;
   /** By media type. */
   body?: Record<string, unknown>;
-  /** What there has to be, where one machine with the bundled models does not have it. */
+  /** Requirements beyond one machine with the bundled models. */
   needs?: string;
 }
 
-/** Ids that a server gives: whoever tries a request puts in one of theirs. */
+/** Ids from the server, which users replace by their own. */
 export const GIVEN_IDS = {
   job: 'job_mb3k2x1a00q1w2e3r4',
   file: 'file-0123456789abcdef01234567',

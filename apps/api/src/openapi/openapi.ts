@@ -91,7 +91,7 @@ function withExamples(document: Described): Described {
   return document;
 }
 
-/** A body that may be null may be left out: Fastify gives a route null where there is none. */
+/** A body that may be null is optional, because Fastify passes null for a missing one. */
 function markOptionalBody({ requestBody }: Operation): void {
   const schemas = Object.values(requestBody?.content ?? {}).flatMap(({ schema }) => schema?.anyOf ?? []);
   if (requestBody !== undefined && schemas.some(({ type }) => type === 'null')) requestBody.required = false;

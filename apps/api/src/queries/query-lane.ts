@@ -77,7 +77,7 @@ interface ModelLane {
   readonly inFlight: Map<string, number>;
 }
 
-/** What became of a request's query: failed is what is the server's fault, as where no worker answers. */
+/** The outcome of a request's query: `failed` means that the server is at fault, for example if no worker answers. */
 export type QueryOutcome = 'answered' | 'refused' | 'failed';
 
 /**

@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-/** What the fake worker gives for these inputs, as documents. */
+/** The fake worker's vectors for these inputs, as documents. */
 function expected(inputs: QueryOf<'embed'>['inputs'], dims = MINI.dims): number[][] {
   const { vectors } = fakeVectors({ inputs, role: 'document' }, dims);
   return inputs.map((_, index) => shortestFloats(vectors.subarray(index * dims, (index + 1) * dims)));

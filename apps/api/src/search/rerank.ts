@@ -15,10 +15,10 @@ import type { HitPayloads } from './payloads.ts';
 import type { Ranking } from './found.ts';
 import { storedInteraction, type WeighedQuestion } from './stored-tokens.ts';
 
-/** Words as they are, of any language. */
+/** Words without stemming, for any language. */
 const ANALYZER = analyzerOf('none', ANALYSIS_VERSION);
 const wordOf = ({ word }: { word: string }): string => word;
-/** Hits that the question's vector is drawn towards. */
+/** The number of hits towards which the question's vector is moved. */
 const FEEDBACK = 3;
 
 interface Parts {
@@ -27,21 +27,21 @@ interface Parts {
   payloads: HitPayloads;
 }
 
-/** A hit that is looked at again, with the dense vector that is stored of it. */
+/** A hit to rerank, with its stored dense vector. */
 interface Candidate extends Ranking {
   dense: Float32Array | undefined;
 }
 
-/** Points whose vectors are read at once. */
+/** The number of points whose vectors are read at once. */
 const VECTORS_AT_ONCE = 256;
 
 /**
- * The first hits once more, in the order that a closer look gives; those behind stay behind them. Late interaction of the
- * collection's own model reads the token vectors that are stored, where they are.
+ * Reranks the first hits; the others stay after them. Late interaction by the collection's own model reads stored token
+ * vectors, if there are any.
  *
- * A cross-encoder's word is final. Late interaction sees which words answer which but not the text as a whole, so it is
- * one voice of three, each as its deviations from its mean: with the dense list and the mean of the sparse ones. Then
- * the question's vector is drawn towards the first hits, and gives the dense voice anew.
+ * A cross-encoder alone decides the order. Late interaction sees which words match, but not the text as a whole, so it
+ * is one of three scores that are standardised and added: the others are the dense list's and the mean of the sparse
+ * ones. Then the question's vector is moved towards the first hits, and the dense score is computed again.
  */
 export async function rerank(
   found: readonly Ranking[],
@@ -83,7 +83,7 @@ export async function rerank(
   return [...ranked.toSorted((a, b) => b.score - a.score), ...found.slice(depth)];
 }
 
-/** What a model says of each text, question by question; a cross-encoder's word is final. */
+/** A model's scores of each text, question by question; a cross-encoder alone decides the order. */
 async function judged(
   model: string,
   questions: readonly WeighedQuestion[],
@@ -101,7 +101,10 @@ async function judged(
   };
 }
 
-/** Late interaction with the lists, scored twice: the second time with the question drawn towards the best of the first. */
+/**
+ * Late interaction combined with the lists, scored twice: the second time with the question moved towards the best hits
+ * of the first.
+ */
 function combined(candidates: readonly Candidate[], questions: readonly QueryVectors[]): Ranking[] {
   const late = standardScores(candidates.map(({ scores }) => scores.rerank ?? 0));
   const sparse = sparseVoices(candidates);
@@ -124,7 +127,7 @@ function combined(candidates: readonly Candidate[], questions: readonly QueryVec
   return candidates.map(({ point, scores }, n) => ({ point, scores, score: twice[n] ?? 0 }));
 }
 
-/** The nearest of the questions' vectors counts; all 0 where none is dense. */
+/** The nearest of the questions' vectors counts; all 0 if there are no dense ones. */
 function denseVoices(candidates: readonly Candidate[], questions: readonly Float32Array[]): number[] {
   if (questions.length === 0) return candidates.map(() => 0);
   return standardScores(
@@ -136,7 +139,7 @@ function denseVoices(candidates: readonly Candidate[], questions: readonly Float
   );
 }
 
-/** The mean of the sparse lists' voices; where a list has not found a hit, as if it had found it last. */
+/** The mean of the sparse lists' standardised scores; a hit missing from a list counts there as its last one. */
 function sparseVoices(candidates: readonly Candidate[]): number[] {
   const names = new Set(candidates.flatMap(({ scores }) => Object.keys(scores) as (ListName | 'rerank')[]));
   const lists = [...names].filter((name) => name !== 'dense' && name !== 'rerank');
@@ -151,7 +154,7 @@ function sparseVoices(candidates: readonly Candidate[]): number[] {
   });
 }
 
-/** How many of the texts have each of the words. */
+/** The number of texts that contain each word. */
 async function textsHaving(
   texts: readonly string[],
   words: ReadonlySet<string>,
@@ -165,7 +168,7 @@ async function textsHaving(
   return having;
 }
 
-/** Words weigh the more the fewer of the candidates have them: by idf among these, as BM25 has it. */
+/** Rarer words weigh more: by BM25's idf among the candidates. */
 function emphasisOf(query: string, having: ReadonlyMap<string, number>, texts: number) {
   return Array.from(ANALYZER.terms(query), ({ word, start, end }) => {
     const count = having.get(word) ?? 0;

@@ -9,13 +9,13 @@ import { HitPayloads } from './payloads.ts';
 import type { ListName, QueryVectors } from './query-vectors.ts';
 import { rerank } from './rerank.ts';
 
-/** A page that is found with its payloads in one look at the store: of some megabytes, whatever there is. */
+/** The largest page that is read together with its payloads in one call: some megabytes at most. */
 const READ_AT_ONCE = 100;
 
 /**
- * The points that answer the questions, best first. One list of one question keeps the store's own scores and order;
- * several lists are fused, then reranked where that is asked for, then one chunk of each document is kept where that is
- * asked for. However deep that looks, ids and scores are what is held: payloads are those of the page.
+ * The points that answer the questions, best first. A single list of a single question keeps the store's own scores and
+ * order; several lists are fused, then reranked if requested, then reduced to one chunk per document if requested. Only
+ * ids and scores are held in memory, however deep the search; payloads are read only for the page.
  */
 export async function searchPoints(
   request: SearchRequest,
@@ -53,7 +53,7 @@ export async function searchPoints(
   return pageWithPayloads(request, depths, look, payloads);
 }
 
-/** A page of what looks find, with its payloads; one chunk of each document, where that is asked for. */
+/** A page of a ranking, with its payloads; one chunk per document, if requested. */
 export async function pageWithPayloads(
   { limit, offset, group }: { limit: number; offset: number; group: boolean },
   depths: { first: number; lists: number },
@@ -68,13 +68,13 @@ export async function pageWithPayloads(
   return payloads.page(await pageOfBlocks({ limit, offset }, depths, lookInto, ({ document }) => document));
 }
 
-/** How deep to look first into a list that is taken as it is: not deeper than the page, where that finds the same. */
+/** The initial depth in a list that is used unchanged: no deeper than the page, if that gives the same result. */
 export function firstDepthOf({ profile }: Collection, wanted: number): number {
-  // What is scored anew depends on how many are.
+  // The result of rescoring depends on the number of candidates.
   return profile.storage === 'float32' ? Math.min(wanted, FIRST_DEPTH) : FIRST_DEPTH;
 }
 
-/** What one vector of one question found. */
+/** The hits of one vector of one question. */
 interface FoundList {
   name: ListName;
   weight: number;
@@ -110,7 +110,7 @@ function searchOf(
   return { vector, limit, offset: 0, filter, tenant: tenant as TenantId | undefined };
 }
 
-/** A list's hits as they are. */
+/** A list's hits, unchanged. */
 function asFound<P extends RankedPoint>(list: ListName, points: readonly P[]) {
   return points.map((point) => ({ point, score: point.score, scores: { [list]: point.score } }));
 }
@@ -134,7 +134,7 @@ async function fuse(
     weight: weight * (weights[name] ?? voice),
     name: explain ? name : undefined,
     hits: points.map(({ id, score }) => ({ key: id, score })),
-    // A sparse list that ends before it has to has all that share a term with the question.
+    // A sparse list that ends before its limit contains all points that share a term with the question.
     others: name !== 'dense' && points.length < depth ? 0 : undefined,
   }));
   const fused = method === 'rrf' ? fuseByRank(ranked, k) : fuseByScore(ranked);
@@ -144,7 +144,7 @@ async function fuse(
   });
 }
 
-/** Parts of a score as shares of it. What is far below its list's mean takes from the score: that is no share. */
+/** Converts the parts of a score to shares. A part far below its list's mean reduces the score, and has no share. */
 function sharesOf(parts: Readonly<Shares>): Shares | undefined {
   const given = Object.entries(parts).map(([name, part]) => [name, Math.max(0, part)] as const);
   const sum = given.reduce((total, [, part]) => total + part, 0);

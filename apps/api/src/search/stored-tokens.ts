@@ -3,19 +3,19 @@ import { lateInteractionOf, tokenWeights, type Emphasis } from '@embedmill/retri
 import type { VectorStore } from '@embedmill/vector-store';
 import type { QueryLane } from '../queries/query-lane.ts';
 
-/** A question in words, and what of it weighs. */
+/** A question as text, with its emphasized ranges. */
 export interface WeighedQuestion {
   text: string;
-  /** What the model reads in front of it, where that is not what it has for queries. */
+  /** The model's prefix, if it is not the usual one for queries. */
   prefix: string | undefined;
   emphasis: Emphasis[];
-  /** Its tokens, where they are known already. */
+  /** Its tokens, if already known. */
   tokens?: QuestionTokens | undefined;
 }
 
 /**
- * How well points answer each question, by late interaction with the token vectors that are stored of them, from 0 to 1: one
- * number a point; 0 of one that has none, as a picture.
+ * How well points answer each question, by late interaction with their stored token vectors, from 0 to 1: one number
+ * per point; 0 for a point without any, such as a picture.
  */
 export async function storedInteraction(
   points: PointId[],
@@ -28,7 +28,7 @@ export async function storedInteraction(
       const { vectors, places } =
         tokens ?? firstOf(await lane.ask({ task: 'tokens', model, prefix, dims, inputs: [text] }));
       const weights = tokenWeights(places, emphasis);
-      // What weighs nothing is not compared.
+      // Tokens without weight are not compared.
       const weighing = [...weights.keys()].filter((token) => weights[token] !== 0);
       const asked = new Int8Array(weighing.length * dims);
       for (const [row, token] of weighing.entries())

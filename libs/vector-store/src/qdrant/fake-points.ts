@@ -66,7 +66,7 @@ export class FakePoints {
   readonly #values = new Map<string, Set<unknown>>();
   readonly indexes = new Map<string, string | { type: string }>();
 
-  /** @param vacuums whether what is gone is forgotten at once; in Qdrant it counts in the idf for a while */
+  /** @param vacuums whether removed points are forgotten at once; in Qdrant they count in the idf for a while */
   constructor(config: FakeConfig, vacuums: boolean) {
     this.#config = config;
     this.#vacuums = vacuums;
