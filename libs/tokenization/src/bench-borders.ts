@@ -1,5 +1,5 @@
-// Measures how many chunks an edit changes, and how fast chunks are cut, alternating between two boundary rules: node
-// libs/tokenization/src/bench-borders.ts
+// Measures how many chunks an edit changes, and how fast chunks are cut, alternating between two boundary rules:
+//   node libs/tokenization/src/bench-borders.ts
 import { cutChunks } from './cut.ts';
 import { editsOf, randomNumbers, sentence, tokensOf } from './fake-texts.ts';
 
