@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Embedmill } from './embedmill.ts';
-import { measureLoad } from './load.ts';
+import { Embedmill } from '../embedmill.ts';
+import { measureLoad } from '../load.ts';
 
 /** A short load; `npm run bench -- load` is the long one. */
 let mill: Embedmill;
