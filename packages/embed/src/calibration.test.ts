@@ -59,6 +59,14 @@ it('is none when what is there cannot be read', async () => {
   }
 });
 
+it('is read without what a later release adds to it, unless that has to be understood', async () => {
+  const path = await saveCalibration(folder, calibration);
+  await writeFile(path, JSON.stringify({ ...calibration, warmUpRuns: 3 }));
+  expect(await readCalibration(folder, model, machine)).toEqual(calibration);
+  await writeFile(path, JSON.stringify({ ...calibration, unit: 'words', needs: ['unit'] }));
+  expect(await readCalibration(folder, model, machine)).toBeUndefined();
+});
+
 it('makes another revision of a model only when its vectors are others', () => {
   const file = { path: 'onnx/other.onnx', data: [], minCosine: 0.99995 };
   expect(calibratedRevision('abc', calibration)).toBe('abc');
