@@ -19,6 +19,7 @@ const BENCHES: Readonly<Record<string, readonly string[]>> = {
   scale: [...EMBEDMILL_BENCH, '--scale', '3', '--repeats', '3', '--seconds', '20'],
   search: ['test/bench-search.ts'],
   simulation: ['test/bench-simulation.ts'],
+  source: ['test/bench-large-source.ts'],
 };
 
 const [name = '', ...rest] = process.argv.slice(2);

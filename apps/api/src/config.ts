@@ -3,6 +3,7 @@ import {
   DEFAULT_MAX_REPORTS,
   EmbedmillError,
   listed,
+  FIRST_SECTION_BYTES,
   METADATA_BYTES,
   readSettings,
   sharedConfig,
@@ -90,6 +91,12 @@ export const settingsSchema = z.strictObject({
     .default(METADATA_BYTES)
     .meta({
       description: 'The largest metadata of a document, in bytes of JSON; it is stored with each chunk.',
+    }),
+  EMBEDMILL_API_SECTION_BYTES: integer(1024, 1024 ** 4)
+    .default(FIRST_SECTION_BYTES)
+    .meta({
+      description:
+        'The part of a large NDJSON source that is scanned before its first shards are dispatched, in bytes. Further sections are scanned while they run; each is as large as all before it.',
     }),
   EMBEDMILL_API_QUERY_SECONDS: integer(1, 110)
     .default(30)
@@ -251,6 +258,8 @@ export interface ApiConfig extends SharedConfig {
   tokenIds: TokenIds;
   /** The largest metadata of a document. */
   metadataBytes: number;
+  /** The first section of a large source. */
+  sectionBytes: number;
   queryTimeoutMs: number;
   access: AccessOptions;
   limits: LimitOptions;
@@ -301,6 +310,7 @@ export function readConfig(environment: Record<string, string | undefined>): Api
     ),
     tokenIds: read.EMBEDMILL_API_TOKEN_IDS,
     metadataBytes: read.EMBEDMILL_API_METADATA_BYTES,
+    sectionBytes: read.EMBEDMILL_API_SECTION_BYTES,
     queryTimeoutMs: read.EMBEDMILL_API_QUERY_SECONDS * 1000,
     shutdownMs: read.EMBEDMILL_API_SHUTDOWN_SECONDS * 1000,
     dispatcher: {

@@ -78,6 +78,7 @@ export interface ApiParts {
         | 'aliases'
         | 'tokenIds'
         | 'metadataBytes'
+        | 'sectionBytes'
         | 'filesAgeMs'
       >
     >;

@@ -161,6 +161,16 @@ export {
 } from './report.ts';
 export { JOB_EVENTS, jobLogLineSchema, type JobLogLine, type JobNote, type NoteJob } from './job-log.ts';
 export { sequenceSchema } from './sequence.ts';
+export {
+  CopiedSections,
+  FIRST_SECTION_BYTES,
+  sectionAt,
+  sectionSchema,
+  sectionSequence,
+  sectionsOf,
+  WHOLE,
+  type SourceSection,
+} from './section.ts';
 export { shortestFloats } from './float32.ts';
 export {
   addedStages,

@@ -19,7 +19,9 @@ const count = (description: string) => z.int().nonnegative().meta({ description 
 
 /** What a job has done so far. stored + skipped + deleted + failed + duplicates + superseded = done; done = documents at the end. */
 export const progressSchema = z.strictObject({
-  documents: count('Documents submitted; 0 until the source has been scanned.'),
+  documents: count(
+    'Documents submitted; 0 until the source, or the first section of a large one, has been scanned.',
+  ),
   done: count('Documents that are settled, whatever their outcome.'),
   stored: count(
     'Documents whose vectors the store acknowledged; for a job that writes a file, the documents in it.',
@@ -45,7 +47,9 @@ export const progressSchema = z.strictObject({
     'Points whose dense vector was reused from the store because its input has not changed.',
   ).default(0),
   tokens: count('Tokens run through the model, including special tokens but not padding.'),
-  shards: count('Shards of the job; 0 until the source has been scanned.'),
+  shards: count(
+    'Shards of the job; 0 until the source, or the first section of a large one, has been scanned.',
+  ),
   shardsDone: count('Shards settled.'),
 });
 export type Progress = z.infer<typeof progressSchema>;
@@ -81,6 +85,10 @@ export const jobSchema = progressSchema.extend({
       'The job’s place in the order of acceptance: of two submissions of a document, the one with the greater number wins. A retry has the number of the job that it repeats.',
   }),
   state: jobStateSchema,
+  scanned: z.boolean().meta({
+    description:
+      'Whether the whole source has been scanned. Until then there are at least as many documents and shards as shown.',
+  }),
   source: z.string().meta({
     description: 'Where the documents came from: `upload`, `inline`, `collection`, a path or a URL.',
   }),

@@ -49,6 +49,30 @@ describe.each(BROKERS)('by $name', ({ missing, start }) => {
       ...changes,
     });
 
+    test('a writer with sections has a sequence for each, which are nobody else’s, until it leaves', async () => {
+      options = { ...broker.options, prefix: `{order${(tests += 1)}}` };
+      const one = await order();
+      const sections = [{ after: 0 }, { after: 2 }, { after: 4 }];
+      const first = await one.take(NAME, 'before');
+      const base = await one.take(NAME, 'job_1 s', sections);
+      const next = await one.take(NAME, 'after');
+      expect(base - first).toBeGreaterThan(1);
+      expect(next - (base + 4)).toBeGreaterThan(1);
+      const all = [base, base + 2, base + 4];
+      expect(await one.writableBelow(NAME, next)).toEqual([first, ...all]);
+      expect(await one.olderThan(NAME, next)).toEqual(['before', 'job_1 s']);
+      expect(await one.rivalOf(NAME, next)).toBe(base + 4);
+      expect(await one.rivalOf(NAME, base + 4)).toBe(base + 2);
+      expect(await one.rivalOf(NAME, base)).toBe(first);
+      await one.leave(NAME, 'job_1 s', { sequence: base }, sections);
+      expect(await one.rivalOf(NAME, next)).toBe(first);
+      expect(await one.writableBelow(NAME, next)).toEqual([first, ...all]);
+      await one.forget(NAME, 'job_1 s', sections);
+      expect(await one.writableBelow(NAME, next)).toEqual([first]);
+      await one.join(NAME, 'job_2 s', base, sections.slice(1));
+      expect(await one.writableBelow(NAME, next)).toEqual([first, base + 2, base + 4]);
+    });
+
     test('sequences follow the clock, each above all before it, over processes and collections', async () => {
       options = { ...broker.options, prefix: `{order${(tests += 1)}}` };
       const [one, two] = [await order(), await order()];

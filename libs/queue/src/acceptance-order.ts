@@ -1,3 +1,4 @@
+import { WHOLE, type SourceSection } from '@embedmill/jobs';
 import type { Broker } from './broker.ts';
 import { repeatableKey, writersKey } from './names.ts';
 
@@ -5,7 +6,8 @@ import { repeatableKey, writersKey } from './names.ts';
  * The order of acceptance of submissions and deletions, kept by the broker. Each has a sequence and is a _writer_ of its
  * collection from the step in which it gets the sequence until nothing can write under it any more: a deletion until it
  * is done, a job until it has ended and none of its documents can be retried. A job whose documents a verification could
- * still submit again is _repeatable_ for as long as it is kept.
+ * still submit again is _repeatable_ for as long as it is kept. A job with sections has a sequence for each of them, and
+ * is a writer under all of them.
  *
  * A broker may lose its latest writes. By then its clock has moved on, and each accepting process knows the greatest
  * sequence that it has seen, also in the spool's records of restored jobs: the next sequence is above both.
@@ -18,31 +20,44 @@ export class AcceptanceOrder {
     this.#broker = broker;
   }
 
-  /** The next sequence, for a writer of this collection. */
-  async take(collection: string, writer: string): Promise<number> {
-    const sequence = await this.#broker.nextSequence(writersKey(collection), writer, this.#greatest);
-    this.#see(sequence);
+  /** The next sequence, for a writer of this collection. The greatest of its sections comes first: it shows to all later writers. */
+  async take(collection: string, writer: string, sections: Sections = WHOLE): Promise<number> {
+    const last = Math.max(...sections.map(({ after }) => after));
+    const member = memberOf(writer, last);
+    const greatest = await this.#broker.nextSequence(writersKey(collection), member, this.#greatest, last);
+    this.#see(greatest);
+    const sequence = greatest - last;
+    const others = sections.filter(({ after }) => after !== last);
+    await this.#add(writersKey(collection), writer, sequence, others);
     return sequence;
   }
 
   /** A writer that already has its sequence: it repeats a job, or the broker had lost it. */
-  async join(collection: string, writer: string, sequence: number): Promise<void> {
-    this.#see(sequence);
-    await this.#broker.addRanked(writersKey(collection), writer, sequence);
+  async join(
+    collection: string,
+    writer: string,
+    sequence: number,
+    sections: Sections = WHOLE,
+  ): Promise<void> {
+    await this.#add(writersKey(collection), writer, sequence, sections);
   }
 
   /** Nothing can write under it any more, except a verification if it is `repeatable`. */
-  async leave(collection: string, writer: string, repeatable?: { sequence: number }): Promise<void> {
-    if (repeatable !== undefined) {
-      await this.#broker.addRanked(repeatableKey(collection), writer, repeatable.sequence);
-    }
-    await this.#broker.removeRanked(writersKey(collection), writer);
+  async leave(
+    collection: string,
+    writer: string,
+    repeatable?: { sequence: number },
+    sections: Sections = WHOLE,
+  ): Promise<void> {
+    if (repeatable !== undefined)
+      await this.#add(repeatableKey(collection), writer, repeatable.sequence, sections);
+    await this.#remove(writersKey(collection), writer, sections);
   }
 
   /** A job is no longer kept. */
-  async forget(collection: string, writer: string): Promise<void> {
-    await this.#broker.removeRanked(writersKey(collection), writer);
-    await this.#broker.removeRanked(repeatableKey(collection), writer);
+  async forget(collection: string, writer: string, sections: Sections = WHOLE): Promise<void> {
+    await this.#remove(writersKey(collection), writer, sections);
+    await this.#remove(repeatableKey(collection), writer, sections);
   }
 
   /**
@@ -75,7 +90,7 @@ export class AcceptanceOrder {
   /** The writers of smaller sequences than this one. */
   async olderThan(collection: string, sequence: number): Promise<string[]> {
     const writers = await this.#broker.ranked(writersKey(collection));
-    return writers.flatMap(({ member, rank }) => (rank < sequence ? member : []));
+    return [...new Set(writers.flatMap(({ member, rank }) => (rank < sequence ? writerOf(member) : [])))];
   }
 
   /** The greatest sequence of a writer below this one; 0 if there is none. */
@@ -83,7 +98,24 @@ export class AcceptanceOrder {
     return this.#broker.rankBelow(writersKey(collection), sequence);
   }
 
+  async #add(set: string, writer: string, sequence: number, sections: Sections): Promise<void> {
+    for (const { after } of sections) {
+      this.#see(sequence + after);
+      await this.#broker.addRanked(set, memberOf(writer, after), sequence + after);
+    }
+  }
+
+  async #remove(set: string, writer: string, sections: Sections): Promise<void> {
+    for (const { after } of sections) await this.#broker.removeRanked(set, memberOf(writer, after));
+  }
+
   #see(sequence: number): void {
     this.#greatest = Math.max(this.#greatest, sequence);
   }
 }
+
+type Sections = readonly Pick<SourceSection, 'after'>[];
+
+/** A writer under the sequence of one of its sections. */
+const memberOf = (writer: string, after: number): string => (after === 0 ? writer : `${writer} +${after}`);
+const writerOf = (member: string): string => member.replace(/ \+\d+$/, '');

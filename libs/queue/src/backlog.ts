@@ -47,7 +47,7 @@ export interface SampledJob {
 
 export type UnfinishedJob = Pick<
   IngestRecord,
-  'state' | 'progress' | 'cursor' | 'source' | 'fetched' | 'collection'
+  'state' | 'progress' | 'cursor' | 'source' | 'fetched' | 'collection' | 'unscanned'
 >;
 
 /** The remaining work of a job. Documents and shards are 0 until its source has been scanned. */
@@ -56,7 +56,7 @@ export function workLeft(job: UnfinishedJob): Work {
   const { progress } = job;
   const documents = Math.max(0, progress.documents - progress.done);
   const shards = Math.max(0, progress.shards - progress.shardsDone);
-  const isScanned = progress.shards > 0;
+  const isScanned = progress.shards > 0 && job.unscanned === undefined;
   if (isScanned && documents === 0) return { tokens: 0, documents, shards };
   const source = sourceOf(job);
   const bytes = source === undefined ? PRIOR_BYTES : sizeOf(source);

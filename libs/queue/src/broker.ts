@@ -108,9 +108,10 @@ export interface Broker {
   /**
    * The next sequence: the greatest of the broker's clock in microseconds, two more than the last one, and two more than
    * `after`, which guards against a broker that lost its last one. In the same step `member` gets that rank in a ranked
-   * set, so that nobody sees a later sequence before this member.
+   * set, so that nobody sees a later sequence before this member. With `room`, it is so much greater, so that those below
+   * it are nobody else's.
    */
-  nextSequence(set: string, member: string, after: number): Promise<number>;
+  nextSequence(set: string, member: string, after: number, room?: number): Promise<number>;
   /** Adds a member to a ranked set, or changes its rank. */
   addRanked(set: string, member: string, rank: number): Promise<void>;
   removeRanked(set: string, member: string): Promise<void>;

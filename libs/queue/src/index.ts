@@ -12,6 +12,7 @@ export {
 export {
   parseRecord,
   shareOf,
+  scannedSections,
   sourceOf,
   storedIn,
   type GoneDocuments,

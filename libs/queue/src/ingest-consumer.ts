@@ -114,9 +114,9 @@ export class IngestHandle {
     if (!(await this.#broker.isHeld(INGEST_QUEUE, this.id, this.token))) throw this.#taken();
   }
 
-  /** The greatest sequence below the job's own that may still be written; 0 if there is none. */
-  async rival(): Promise<number> {
-    return this.#order.rivalOf(this.record.collection.name, this.record.sequence);
+  /** The greatest sequence below this one of the job's own that may still be written; 0 if there is none. */
+  async rival(sequence: number): Promise<number> {
+    return this.#order.rivalOf(this.record.collection.name, sequence);
   }
 
   /** The sequences below this one that may still be written to the job's collection or its twin, smallest first. */
@@ -158,9 +158,9 @@ export class IngestHandle {
 
   /** Nothing writes under the job's sequence any more, except a verification if it is `repeatable`. */
   async leaveOrder(repeatable: boolean): Promise<void> {
-    const { collection, sequence } = this.record;
+    const { collection, sequence, sections } = this.record;
     const later = repeatable ? { sequence } : undefined;
-    await this.#order.leave(collection.name, submissionKey(this.record), later);
+    await this.#order.leave(collection.name, submissionKey(this.record), later, sections);
   }
 
   async isCancelled(): Promise<boolean> {

@@ -13,6 +13,7 @@ import {
   prioritySchema,
   progressSchema,
   purposeSchema,
+  sectionSchema,
   sequenceSchema,
   sinkSchema,
   jobModeSchema,
@@ -35,6 +36,7 @@ import {
   type MaxFailures,
   type Priority,
   type Progress,
+  type SourceSection,
   type Shard,
   type Sink,
   type SnapshotOptions,
@@ -142,6 +144,8 @@ export interface NewJob extends SnapshotOptions {
   sequenced?: boolean | undefined;
   /** For a retry and a verification, the sequence of the job that they repeat. Any other job gets the next one. */
   sequence?: number | undefined;
+  /** Of its source, if it has several: each has a sequence of its own, so whoever reads the record has to know them. */
+  sections?: readonly SourceSection[] | undefined;
 }
 
 /** An ingest job's data on the queue. Written at its submission, and from then on only by its dispatcher. */
@@ -171,9 +175,9 @@ export interface IngestRecord extends NewJob {
   yielded?: { to: number; shards: number } | undefined;
   /**
    * The cursor: the next shard, its position in the manifest, and the bytes of the source before it (missing in records
-   * of earlier versions).
+   * of earlier versions). The position is in the manifest's file for this section, the first one by default.
    */
-  cursor: { index: number; offset: number; bytes?: number | undefined };
+  cursor: { index: number; offset: number; bytes?: number | undefined; section?: number | undefined };
   /** The shards whose results are in `progress`. A repeated result, even after Redis lost data, is ignored. */
   settled: SettledShards;
   /** Its usage so far, written together with `progress`, so that the two always agree. */
@@ -182,6 +186,14 @@ export interface IngestRecord extends NewJob {
   stageMs?: Readonly<Record<string, number>> | undefined;
   /** The reports on single documents, from the shards that are in `progress`. */
   reported?: JobReports | undefined;
+  /**
+   * For a source with sections, the first section that is not in the manifest yet, and where it begins. Missing once all are,
+   * and before the first one is. Until then, `progress` has the documents so far, and one more shard than those so far, which
+   * stands for the rest.
+   */
+  unscanned?: { section: number; offset: number; line: number } | undefined;
+  /** The fields that an earlier version must understand to read the record (kept.ts). */
+  needs?: string[] | undefined;
   /** How often its dispatcher had lost the lock, and how far it was then, while its source was being scanned. */
   lostAt?: { place: string; losses: number } | undefined;
   error: { code: string; message: string } | null;
@@ -202,7 +214,22 @@ export function newRecord(job: NewJob, submission: string, sequence: number): In
     error: null,
     startedAt: null,
     finishedAt: null,
+    ...(job.sections !== undefined && { needs: ['sections'] }),
   };
+}
+
+/** Whether all lines of the job's source have been counted. */
+function isScanned({ state, progress, unscanned }: IngestRecord): boolean {
+  if (unscanned !== undefined) return false;
+  return progress.shards > 0 || state === 'running' || state === 'completed';
+}
+
+/** How many sections of a running job's source are in its manifest. */
+export function scannedSections({
+  sections,
+  unscanned,
+}: Pick<IngestRecord, 'sections' | 'unscanned'>): number {
+  return unscanned?.section ?? sections?.length ?? 1;
 }
 
 const id = z.string().transform((value) => value as JobId);
@@ -251,6 +278,9 @@ export const recordSchema = z.strictObject({
   maxDeleted: z.number().optional(),
   unnamed: z.int().optional(),
   sequenced: z.boolean().optional(),
+  sections: z.array(sectionSchema).optional(),
+  unscanned: z.strictObject({ section: z.int(), offset: z.int(), line: z.int() }).optional(),
+  needs: z.array(z.string()).optional(),
   yielded: z.strictObject({ to: z.int(), shards: z.int() }).optional(),
   gone: z.strictObject({ list: storedSourceSchema, gone: z.int(), documents: z.int() }).optional(),
   sequence: sequenceSchema,
@@ -260,7 +290,12 @@ export const recordSchema = z.strictObject({
   fetched: sourceRefSchema.nullable(),
   output: storedSourceSchema.optional(),
   batchFiles: z.strictObject({ output: z.string().nullable(), errors: z.string().nullable() }).optional(),
-  cursor: z.strictObject({ index: z.int(), offset: z.int(), bytes: z.int().optional() }),
+  cursor: z.strictObject({
+    index: z.int(),
+    offset: z.int(),
+    bytes: z.int().optional(),
+    section: z.int().optional(),
+  }),
   settled: z.array(z.tuple([z.int(), z.int()])),
   usage: z.record(z.string(), usageAmountsSchema).optional(),
   stageMs: z.record(z.string(), z.int()).optional(),
@@ -313,6 +348,7 @@ export function viewOf(
     ...(record.tenant !== undefined && { tenant: record.tenant }),
     retryOf: record.retryOf,
     ...record.progress,
+    scanned: isScanned(record),
     webhook: record.webhook === undefined ? null : record.webhook.url,
     output: outputOf(record),
     error: record.error,

@@ -204,15 +204,17 @@ export class PostgresBroker implements Broker {
   }
 
   /** The row of the last sequence stays locked until the member is added, too. */
-  async nextSequence(set: string, member: string, after: number): Promise<number> {
+  async nextSequence(set: string, member: string, after: number, room = 0): Promise<number> {
     const rows = await this.#rows<{ rank: string }>(
       `WITH next AS (
          INSERT INTO embedmill_sequence
-             VALUES (true, greatest($3::bigint + 2, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint))
-           ON CONFLICT (only_row) DO UPDATE SET last = greatest(embedmill_sequence.last + 2, excluded.last)
+             VALUES (true, greatest($3::bigint + 2, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+               + $4::bigint)
+           ON CONFLICT (only_row)
+             DO UPDATE SET last = greatest(embedmill_sequence.last + 2 + $4::bigint, excluded.last)
            RETURNING last)
        INSERT INTO embedmill_ranked SELECT $1, $2, last FROM next RETURNING rank`,
-      [set, member, after],
+      [set, member, after, room],
     );
     return Number(rows[0]?.rank);
   }

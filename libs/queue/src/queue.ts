@@ -101,7 +101,7 @@ export class Queue {
     const submission = randomUUID();
     const writer = submissionKey({ id: job.id, submission });
     const record = newRecord(job, submission, await this.#accept(job, writer));
-    const withdraw = () => answered(this.#order.leave(job.collection.name, writer));
+    const withdraw = () => answered(this.#order.leave(job.collection.name, writer, undefined, job.sections));
     try {
       await keep?.(record);
     } catch (thrown) {
@@ -128,8 +128,8 @@ export class Queue {
 
   /** Queues a job from its stored record; does nothing if the queue has it. */
   async restore(record: IngestRecord): Promise<void> {
-    const { collection, sequence } = record;
-    await answered(this.#order.join(collection.name, submissionKey(record), sequence));
+    const { collection, sequence, sections } = record;
+    await answered(this.#order.join(collection.name, submissionKey(record), sequence, sections));
     await this.#add(record);
   }
 
@@ -227,9 +227,9 @@ export class Queue {
     await this.#usage.keep(id);
     await answered(this.#ingest.remove(id));
     if (job !== undefined) {
-      const { collection } = job.data;
+      const { collection, sections } = job.data;
       await answered(unlist(this.#broker, job.data, job.timestamp));
-      await answered(this.#order.forget(collection.name, submissionKey(job.data)));
+      await answered(this.#order.forget(collection.name, submissionKey(job.data), sections));
     }
     await answered(this.#broker.delete(cancelKey(id)));
     await answered(this.#broker.delete(priorityKey(id)));
@@ -363,9 +363,9 @@ export class Queue {
   }
 
   /** The next sequence, or the sequence of the job that this one repeats. */
-  async #accept({ collection, sequence }: NewJob, writer: string): Promise<number> {
-    if (sequence === undefined) return answered(this.#order.take(collection.name, writer));
-    await answered(this.#order.join(collection.name, writer, sequence));
+  async #accept({ collection, sequence, sections }: NewJob, writer: string): Promise<number> {
+    if (sequence === undefined) return answered(this.#order.take(collection.name, writer, sections));
+    await answered(this.#order.join(collection.name, writer, sequence, sections));
     return sequence;
   }
 

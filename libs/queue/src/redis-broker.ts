@@ -40,7 +40,7 @@ const SAVE_HELD = `
 const NEXT_SEQUENCE = `
   local time = redis.call('TIME')
   local last = tonumber(redis.call('GET', KEYS[1]) or '0')
-  local next = math.max(time[1] * 1000000 + time[2], last + 2, tonumber(ARGV[2]) + 2)
+  local next = math.max(time[1] * 1000000 + time[2], last + 2, tonumber(ARGV[2]) + 2) + tonumber(ARGV[3])
   local text = string.format('%.0f', next)
   redis.call('SET', KEYS[1], text)
   redis.call('ZADD', KEYS[2], text, ARGV[1])
@@ -215,9 +215,9 @@ export class RedisBroker implements Broker {
     return this.#redis.smembers(this.#key(set));
   }
 
-  async nextSequence(set: string, member: string, after: number): Promise<number> {
+  async nextSequence(set: string, member: string, after: number, room = 0): Promise<number> {
     const keys = [this.#key('sequence'), this.#key(set)] as const;
-    return Number(await this.#redis.eval(NEXT_SEQUENCE, 2, ...keys, member, String(after)));
+    return Number(await this.#redis.eval(NEXT_SEQUENCE, 2, ...keys, member, String(after), String(room)));
   }
 
   async addRanked(set: string, member: string, rank: number): Promise<void> {

@@ -1,8 +1,16 @@
-import type { DocumentReport, JobId, SourceRef } from '@embedmill/jobs';
+import type { CopiedSections, DocumentReport, JobId, SourceRef } from '@embedmill/jobs';
 import { readLines, type Line } from './lines.ts';
 import { readManifest } from './manifest.ts';
 import { reportsIn, type ShardReports } from './shard-reports.ts';
 import type { SpooledJob } from './spooled-job.ts';
+
+export interface FailedSource {
+  source: SourceRef;
+  /** How many it has; one by default. */
+  sections?: number | undefined;
+  /** Hears of each line that is given out. */
+  copied?: CopiedSections;
+}
 
 type Span = Pick<Line, 'offset' | 'length'>;
 
@@ -17,31 +25,31 @@ const STRETCH_BYTES = 1024 * 1024;
 export async function* failedLines(
   spool: Pick<SpooledJob, 'readSource' | 'readManifest'>,
   job: JobId,
-  source: SourceRef,
+  { source, sections, copied }: FailedSource,
   failures: AsyncIterable<ShardReports & { shard: number }>,
   wanted?: (report: DocumentReport) => boolean,
 ): AsyncGenerator<Uint8Array> {
   // Lines near one another are read at once, because each read from a bucket is slow.
   let near: Span[] = [];
-  for await (const span of failedSpans(spool, job, source, failures, wanted)) {
+  for await (const span of failedSpans(spool, job, { source, sections }, failures, wanted)) {
     const start = near[0]?.offset ?? span.offset;
     if (span.offset < start || span.offset + span.length - start > STRETCH_BYTES) {
-      yield* linesOf(near, spool, source);
+      yield* linesOf(near, spool, source, copied);
       near = [];
     }
     near.push(span);
   }
-  yield* linesOf(near, spool, source);
+  yield* linesOf(near, spool, source, copied);
 }
 
 async function* failedSpans(
   spool: Pick<SpooledJob, 'readSource' | 'readManifest'>,
   job: JobId,
-  source: SourceRef,
+  { source, sections }: Pick<FailedSource, 'source' | 'sections'>,
   failures: AsyncIterable<ShardReports & { shard: number }>,
   wanted: ((report: DocumentReport) => boolean) | undefined,
 ): AsyncGenerator<Span> {
-  const ranges = readManifest(spool, job);
+  const ranges = readManifest(spool, job, { sections });
   let at = -1;
   try {
     for await (const { shard, ...reports } of failures) {
@@ -70,6 +78,7 @@ async function* linesOf(
   near: readonly Span[],
   spool: Pick<SpooledJob, 'readSource'>,
   source: SourceRef,
+  copied: CopiedSections | undefined,
 ): AsyncGenerator<Uint8Array> {
   const [first] = near;
   if (first === undefined) return;
@@ -78,7 +87,9 @@ async function* linesOf(
   const stretch = Buffer.concat(parts);
   for (const { offset, length } of near) {
     const start = offset - first.offset;
-    yield stretch.subarray(start, start + length);
+    const line = stretch.subarray(start, start + length);
+    copied?.add(offset, line.length + 1);
+    yield line;
     yield Buffer.from('\n');
   }
 }

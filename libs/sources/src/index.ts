@@ -10,7 +10,9 @@ export {
   readManifest,
   SHARD_LIMITS,
   writeManifest,
+  type ManifestPlace,
   type ManifestTotals,
+  type SectionStart,
   type ShardLimits,
 } from './manifest.ts';
 export { openParquet } from './open-parquet.ts';

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { DocumentId, JobId, TenantId } from '@embedmill/jobs';
+import { sectionAt, sectionsOf, type DocumentId, type JobId, type TenantId } from '@embedmill/jobs';
 import { DuplicateFinder } from './duplicates.ts';
 import { readManifest, writeManifest } from './manifest.ts';
 import { fileSource } from './file-source.ts';
+import { readLines } from './lines.ts';
 import { Spool } from './spool.ts';
 
 const JOB = 'job_1' as JobId;
@@ -31,7 +32,7 @@ const line = (id: string, text = 'text') => JSON.stringify({ id, text });
 test('shards cover every line once, within their limits', async () => {
   const lines = Array.from({ length: 1000 }, (_, n) => line(`d${n}`, 'x'.repeat(n % 300)));
   const { totals, shards } = await manifestOf(lines, { documents: 64, bytes: 8192 });
-  expect(totals).toEqual({ documents: 1000, shards: shards.length, unnamed: 0 });
+  expect(totals).toMatchObject({ documents: 1000, shards: shards.length, unnamed: 0 });
   let offset = 0;
   let number = 1;
   for (const shard of shards) {
@@ -105,5 +106,47 @@ test('duplicates are found alike in memory and spilled to disk', async () => {
       }
     }),
     { numRuns: 30 },
+  );
+});
+
+test('sections that are scanned one after another have every line once, with its number and what comes again in them', async () => {
+  const lines = fc.array(fc.constantFrom(line('a'), line('b'), line('c', 'x'.repeat(90)), '', '  ', '{'));
+  await fc.assert(
+    fc.asyncProperty(lines, fc.integer({ min: 10, max: 200 }), async (given, first) => {
+      const path = join(folder, 'source.ndjson');
+      const text = [line('first'), ...given].map((one) => `${one}\n`).join('');
+      await writeFile(path, text);
+      const spool = await Spool.open(join(folder, 'spool'));
+      const source = await fileSource(path);
+      const sections = sectionsOf(text.length, first);
+      let start = { offset: 0, line: 1 };
+      for (const [number] of sections.entries()) {
+        const section = { number, ...start, until: sections[number + 1]?.offset };
+        const limits = { documents: 3, bytes: 1e6 };
+        const { end } = await writeManifest(spool, JOB, source, { filterable: {} }, { section, limits });
+        start = end;
+      }
+      const expected = text.split('\n').flatMap((one, n, all) => {
+        const offset = all.slice(0, n).reduce((sum, { length }) => sum + length + 1, 0);
+        return one.trim() === '' ? [] : [{ number: n + 1, id: one, section: sectionAt(sections, offset) }];
+      });
+      const read = [];
+      for await (const { range, next } of readManifest(spool, JOB, { sections: sections.length })) {
+        const duplicates = new Map(range.duplicates);
+        for await (const group of readLines(spool.readSource(source, range.offset, range.length), range))
+          for (const { number, bytes } of group)
+            read.push({ number, id: bytes?.toString(), section: next.section, by: duplicates.get(number) });
+      }
+      const isNamed = ({ id }: { id: string }) => id !== '{';
+      const lastOf = (one: (typeof expected)[number]) =>
+        expected.findLast(({ id, section }) => isNamed(one) && id === one.id && section === one.section);
+      expect(read).toEqual(
+        expected.map((one) => {
+          const last = lastOf(one)?.number;
+          return { ...one, by: last === one.number ? undefined : last };
+        }),
+      );
+    }),
+    { numRuns: 60 },
   );
 });

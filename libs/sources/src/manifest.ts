@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import {
   parseKept,
   shardRangeSchema,
@@ -22,16 +23,33 @@ import { isSystemError, spoolUnavailable } from './spool-error.ts';
 import type { SpooledJob } from './spooled-job.ts';
 
 /**
- * A job's manifest: one line of JSON a shard, in order of the source. It is written once, by one scan of the source
- * before the first shard is dispatched, so that the job's size is known from the start and a document that comes
- * twice is known before either is embedded. While it is scanned it grows in a file on this machine, for only at the
- * end is known which lines come again. Afterwards it is only read, from a saved cursor.
+ * A job's manifest: one line of JSON a shard, in order of the source. It has a part for each section of the source, most
+ * often one. A part is written once, by one scan of its section before the first shard of that is dispatched, so that a
+ * document that comes twice in it is known before either is embedded. While it is scanned it grows in a file on this
+ * machine, for only at the end is known which lines come again. Afterwards it is only read, from a saved cursor. A scan
+ * that is repeated writes the same part again.
  */
 export interface ManifestTotals {
   /** Lines of which nobody can tell what document they are. */
   unnamed: number;
   documents: number;
   shards: number;
+  /** Behind the last line of the section. */
+  end: { offset: number; line: number };
+}
+
+/** A section of a source: where its first line begins, and the byte before which its last one does. */
+export interface SectionStart {
+  number: number;
+  offset: number;
+  line: number;
+  until?: number | undefined;
+}
+
+/** A place in a manifest: a byte of one of its parts. */
+export interface ManifestPlace {
+  section: number;
+  offset: number;
 }
 
 export interface ShardLimits {
@@ -43,7 +61,8 @@ export interface ShardLimits {
 export const SHARD_LIMITS: ShardLimits = { documents: 256, bytes: 256 * 1024 };
 
 /**
- * Scans a source into the job's manifest, which is complete when it exists. Memory does not grow with the source.
+ * Scans a source, or one section of it, into the job's manifest, whose part is complete when it exists. Memory does not grow
+ * with the source.
  * Errors: those of the source, and `spool_unavailable`.
  */
 export async function writeManifest(
@@ -53,6 +72,8 @@ export async function writeManifest(
   profile: Pick<Profile, 'filterable'>,
   options: {
     limits?: ShardLimits;
+    /** The whole source by default. */
+    section?: SectionStart | undefined;
     /** What the job says of all its documents. Of a snapshot, their keys are written as well. */
     scope?: DocumentScope | undefined;
     documentLimits?: DocumentLimits | undefined;
@@ -64,7 +85,10 @@ export async function writeManifest(
 ): Promise<ManifestTotals> {
   const limits = options.limits ?? SHARD_LIMITS;
   const finder = new DuplicateFinder();
-  const totals: ManifestTotals = { documents: 0, shards: 0, unnamed: 0 };
+  const { section = { number: 0, offset: 0, line: 1 } } = options;
+  const { until = Number.POSITIVE_INFINITY } = section;
+  const end = { offset: section.offset, line: section.line };
+  const totals: ManifestTotals = { documents: 0, shards: 0, unnamed: 0, end };
   const keys = options.scope?.mode === 'snapshot' ? new KeySetWriter() : undefined;
   let invalid = 0;
   const scratch = join(tmpdir(), `embedmill-manifest-${randomUUID()}`);
@@ -80,9 +104,13 @@ export async function writeManifest(
       totals.shards += 1;
       range = undefined;
     };
-    for await (const group of readLines(spool.readSource(source))) {
+    const bytes = bytesFrom(spool, source, section.offset);
+    for await (const read of readLines(bytes, { offset: section.offset, firstLine: section.line })) {
       options.signal?.throwIfAborted();
+      const group = read.filter(({ offset }) => offset < until);
       for (const line of group) {
+        end.offset = line.offset + line.length;
+        end.line = line.number + 1;
         if (range !== undefined && isFull(range, line, limits)) cut();
         range ??= { offset: line.offset, length: 0, firstLine: line.number, documents: 0, duplicates: [] };
         range.length = line.offset + line.length - range.offset;
@@ -102,11 +130,12 @@ export async function writeManifest(
       await out.appendFile(pending);
       pending = '';
       options.onProgress?.(totals.documents);
+      if (group.length < read.length) break;
     }
     cut();
     await out.appendFile(pending);
     const ranges = rangesIn(createReadStream(scratch));
-    await spool.writeManifest(job, withDuplicates(ranges, finder.duplicates()));
+    await spool.writeManifest(job, section.number, withDuplicates(ranges, finder.duplicates()));
     await keys?.write(spool, job);
     return totals;
   } catch (error) {
@@ -119,13 +148,34 @@ export async function writeManifest(
   }
 }
 
-/** The shards of a job's manifest from byte `cursor` on, each with the cursor of the one after it. */
-export function readManifest(
+/**
+ * The shards of a job's manifest from a place on, each with the place of the one after it. The manifest has so many
+ * sections; one by default.
+ */
+export async function* readManifest(
   spool: Pick<SpooledJob, 'readManifest'>,
   job: JobId,
-  cursor = 0,
-): AsyncGenerator<{ range: ShardRange; next: number }> {
-  return rangesIn(spool.readManifest(job, cursor), cursor);
+  {
+    section: first = 0,
+    offset = 0,
+    sections = 1,
+  }: Partial<ManifestPlace> & { sections?: number | undefined } = {},
+): AsyncGenerator<{ range: ShardRange; next: ManifestPlace }> {
+  for (let section = first; section < sections; section += 1) {
+    const from = section === first ? offset : 0;
+    for await (const { range, next } of rangesIn(spool.readManifest(job, section, from), from))
+      yield { range, next: { section, offset: next } };
+  }
+}
+
+/** Nothing at the end of a stored source, where a bucket has no byte to read. */
+function bytesFrom(
+  spool: Pick<SpooledJob, 'readSource'>,
+  source: SourceRef,
+  offset: number,
+): AsyncIterable<Uint8Array> {
+  if (source.kind !== 'inline' && offset > 0 && offset >= source.size) return Readable.from([]);
+  return offset === 0 ? spool.readSource(source) : spool.readSource(source, offset);
 }
 
 async function* rangesIn(

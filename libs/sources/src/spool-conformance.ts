@@ -136,10 +136,10 @@ export function spoolConformance(start: () => Promise<SpoolPlace>): void {
     const failed = [0, 1, 20, 39];
     const reports = failed.map((n) => report(n + 1, { offset: n * (length + 1), length }));
     await spool.writeReports(JOB, 'failures', 0, reports);
-    const retry = await spool.collectFailures(JOB, source, 'job_2' as JobId);
+    const retry = await spool.collectFailures(JOB, { source }, 'job_2' as JobId);
     const text = retry && (await textOf(spool.readSource(retry.source)));
     expect(text?.split('\n').filter(Boolean)).toEqual(failed.map((n) => line(n + 10)));
-    expect(await spool.collectFailures('job_3' as JobId, source, 'job_4' as JobId)).toBeUndefined();
+    expect(await spool.collectFailures('job_3' as JobId, { source }, 'job_4' as JobId)).toBeUndefined();
   });
 
   test('reports without room are counted in a line at the end', async () => {
@@ -182,12 +182,12 @@ export function spoolConformance(start: () => Promise<SpoolPlace>): void {
     await spool.writeReports(JOB, 'failures', 0, [of(1)]);
     await spool.writeReports(JOB, 'failures', 1, [of(3)], none);
     await spool.writeReports(JOB, 'failures', 3, [report(10), report(11), report(12)]);
-    const retry = await spool.collectFailures(JOB, source, 'job_2' as JobId);
+    const retry = await spool.collectFailures(JOB, { source }, 'job_2' as JobId);
     const text = retry && (await textOf(spool.readSource(retry.source)));
     expect(text?.split('\n').filter(Boolean)).toEqual([1, 3, 4, 9, 10, 11].map((n) => lines[n]?.trim()));
     // A selection includes only listed ones.
     const only = (...wanted: number[]) =>
-      spool.collectFailures(JOB, source, 'job_5' as JobId, ({ line }) => wanted.includes(line));
+      spool.collectFailures(JOB, { source }, 'job_5' as JobId, ({ line }) => wanted.includes(line));
     const chosen = await only(2, 4, 11);
     const chosenText = chosen && (await textOf(spool.readSource(chosen.source)));
     expect(chosenText?.split('\n').filter(Boolean)).toEqual([1, 10].map((n) => lines[n]?.trim()));

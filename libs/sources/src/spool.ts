@@ -4,11 +4,13 @@ import {
   EmbedmillError,
   reportRoom,
   shardReportRoom,
+  CopiedSections,
   type DocumentReport,
   type JobId,
   type JobReports,
   type ReportKind,
   type ReportRoom,
+  type SourceSection,
   type SourceRef,
   type StoredSource,
 } from '@embedmill/jobs';
@@ -46,8 +48,8 @@ export interface Received {
 
 /**
  * Where jobs keep what is too large for the queue: `<job>/source-<random>.ndjson` (an upload, or a copied or converted
- * source), `<job>/manifest.ndjson`, and `<job>/failures/<shard>.ndjson`, `<job>/warnings/<shard>.ndjson`; for many
- * files also `<job>/files.ndjson`, which records the lines of each; for an export also `<job>/parts/<shard>`, and
+ * source), `<job>/manifest.ndjson` (`manifest-<section>.ndjson` for further sections), and
+ * `<job>/failures/<shard>.ndjson`, `<job>/warnings/<shard>.ndjson`; for many files also `<job>/files.ndjson`, which records the lines of each; for an export also `<job>/parts/<shard>`, and
  * `<job>/output` once they are joined; for a snapshot `<job>/keys`. Clients' files and batches (stored-files.ts) and
  * maps of collections (stored-maps.ts) are next to the jobs. In addition the spool keeps jobs' records, in case the
  * queue loses them: `unfinished/<job>.json`, written before the queue has the job, and `<job>/finished.json`, written
@@ -140,12 +142,16 @@ export class Spool implements SpooledJob {
     return this.#storage.keyOf(source) !== undefined;
   }
 
-  async writeManifest(job: JobId, lines: AsyncIterable<Uint8Array>): Promise<void> {
-    await this.#storage.write(`${this.#folderOf(job)}/manifest.ndjson`, lines);
+  async writeManifest(job: JobId, section: number, lines: AsyncIterable<Uint8Array>): Promise<void> {
+    await this.#storage.write(this.#manifestKey(job, section), lines);
   }
 
-  readManifest(job: JobId, cursor: number): AsyncIterable<Uint8Array> {
-    return this.#storage.read(`${this.#folderOf(job)}/manifest.ndjson`, cursor);
+  readManifest(job: JobId, section: number, cursor: number): AsyncIterable<Uint8Array> {
+    return this.#storage.read(this.#manifestKey(job, section), cursor);
+  }
+
+  #manifestKey(job: JobId, section: number): string {
+    return `${this.#folderOf(job)}/manifest${section === 0 ? '' : `-${section}`}.ndjson`;
   }
 
   /** Stores which lines of a job's source belong to which file, as NDJSON. */
@@ -218,19 +224,20 @@ export class Spool implements SpooledJob {
 
   /**
    * Copies the failed lines of `job` from its source to a new source of `retry`; for a shard whose reports do not list
-   * all of them, its other lines too. With `wanted`, only the listed ones that it accepts. Undefined if there are none.
+   * all of them, its other lines too. With `wanted`, only the listed ones that it accepts. Also returns the sections that
+   * the lines are from. Undefined if there are none.
    */
   async collectFailures(
     job: JobId,
-    source: SourceRef,
+    { source, sections }: { source: SourceRef; sections?: readonly SourceSection[] | undefined },
     retry: JobId,
     wanted?: (report: DocumentReport) => boolean,
-  ): Promise<Received | undefined> {
+  ): Promise<(Received & { sections: SourceSection[] | undefined }) | undefined> {
     const failures = this.#shardReports(job, 'failures');
-    const received = await this.receive(retry, failedLines(this, job, source, failures, wanted), {
-      maxBytes: Number.MAX_SAFE_INTEGER,
-    });
-    if (received.bytes > 0) return received;
+    const copied = new CopiedSections(sections);
+    const lines = failedLines(this, job, { source, sections: sections?.length, copied }, failures, wanted);
+    const received = await this.receive(retry, lines, { maxBytes: Number.MAX_SAFE_INTEGER });
+    if (received.bytes > 0) return { ...received, sections: copied.sections };
     await this.removeSource(received.source);
     return undefined;
   }

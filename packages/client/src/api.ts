@@ -5285,7 +5285,7 @@ export interface components {
             }[];
         };
         Job: {
-            /** @description Documents submitted; 0 until the source has been scanned. */
+            /** @description Documents submitted; 0 until the source, or the first section of a large one, has been scanned. */
             documents: number;
             /** @description Documents that are settled, whatever their outcome. */
             done: number;
@@ -5328,7 +5328,7 @@ export interface components {
             reused: number;
             /** @description Tokens run through the model, including special tokens but not padding. */
             tokens: number;
-            /** @description Shards of the job; 0 until the source has been scanned. */
+            /** @description Shards of the job; 0 until the source, or the first section of a large one, has been scanned. */
             shards: number;
             /** @description Shards settled. */
             shardsDone: number;
@@ -5339,6 +5339,8 @@ export interface components {
             sequence: number;
             /** @enum {string} */
             state: "queued" | "scanning" | "running" | "completed" | "cancelled" | "failed";
+            /** @description Whether the whole source has been scanned. Until then there are at least as many documents and shards as shown. */
+            scanned: boolean;
             /** @description Where the documents came from: `upload`, `inline`, `collection`, a path or a URL. */
             source: string;
             /**

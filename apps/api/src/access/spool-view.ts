@@ -22,7 +22,7 @@ export function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): A
     receive: (job, body, options) => spool.receive(job, body, options),
     // Sources and manifests are named by records that this principal was given.
     readSource: (source, offset, length) => spool.readSource(source, offset, length),
-    readManifest: (job, cursor) => spool.readManifest(job, cursor),
+    readManifest: (job, section, cursor) => spool.readManifest(job, section, cursor),
     keepRecord: (job, record, state) => spool.keepRecord(job, record, state),
     forgetRecord: (job) => spool.forgetRecord(job),
     readRecord: async (job, state) => {
@@ -67,9 +67,9 @@ export function spoolView(spool: ApiParts['spool'], queue: ApiParts['queue']): A
     removeSource: (source) => spool.removeSource(source),
     // The queue let this principal forget the job, which is no longer visible to anyone.
     removeJob: (job) => spool.removeJob(job),
-    collectFailures: async (job, source, retry, wanted) => {
+    collectFailures: async (job, from, retry, wanted) => {
       await requireJob(job);
-      return spool.collectFailures(job, source, retry, wanted);
+      return spool.collectFailures(job, from, retry, wanted);
     },
     readFiles: async (job) => {
       await requireJob(job);

@@ -57,7 +57,7 @@ function calls(): [string, () => Promise<unknown>][] {
     ['unfinishedJobs', () => queue.unfinishedJobs('docs')],
     ['cancel', () => queue.cancel(JOB)],
     ['readReports', () => Array.fromAsync(spool.readReports(JOB, 'failures'))],
-    ['collectFailures', () => spool.collectFailures(JOB, { kind: 'inline', lines: [] }, JOB)],
+    ['collectFailures', () => spool.collectFailures(JOB, { source: { kind: 'inline', lines: [] } }, JOB)],
   ];
 }
 

@@ -11,7 +11,7 @@ import {
   type FinishedState,
 } from '@embedmill/jobs';
 import type { Log } from '@embedmill/logs';
-import { shareOf, sourceOf, type IngestHandle, type IngestRecord } from '@embedmill/queue';
+import { scannedSections, shareOf, sourceOf, type IngestHandle, type IngestRecord } from '@embedmill/queue';
 import { KeySet, readManifest, type RangeTombstoneKey, type Spool } from '@embedmill/sources';
 import type { DocumentKey, PointPayload, VectorStore } from '@embedmill/vector-store';
 import { requireCollectionOf } from '../collections/collection.ts';
@@ -255,7 +255,7 @@ async function* keysOf({
   const { collection, tenant, mode, sourceName, metadataBytes, progress } = record;
   const source = sourceOf(record);
   if (source === undefined || progress.shards === 0) return;
-  for await (const { range } of readManifest(spool, id)) {
+  for await (const { range } of readManifest(spool, id, { sections: scannedSections(record) })) {
     const shard = { collection, tenant, mode, sourceName, metadataBytes, source, range };
     const { documents } = await threads.run('shardKeys', shard, { share: tenant, signal });
     const named = documents.filter(({ isDeleted }) => !isDeleted);

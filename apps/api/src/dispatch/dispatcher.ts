@@ -1,13 +1,13 @@
 import { setTimeout } from 'node:timers/promises';
 import {
   asEmbedmillError,
-  EmbedmillError,
   isBeyond,
   isFinished,
   NO_COLLECTION,
   REPORT_KINDS,
   reportRoom,
   tooManyFailures,
+  WHOLE,
   type CollectionName,
   type FinishedState,
   type Progress,
@@ -35,10 +35,11 @@ import { forgetGone } from '../deletions/gone-documents.ts';
 import { joinDataset } from '../datasets/dataset-output.ts';
 import { endNote, noteScanWait, runNoted } from './job-notes.ts';
 import { joinOutput } from './export-output.ts';
+import { assertNotLosing } from './lock-losses.ts';
 import { isDeletionByFilter } from '../deletions/older-jobs.ts';
 import { clearToLook, closeRangeTombstone, yieldToLaterDeletions } from '../deletions/range-tombstones.ts';
-import { RunningJob } from './running-job.ts';
-import { scan, type ScanParts } from './scan.ts';
+import { RunningJob, type JobEnd } from './running-job.ts';
+import { scan, scanRest, type ScanParts } from './scan.ts';
 import { ScanSlots } from './scan-slots.ts';
 import { Turns } from './turns.ts';
 import { tellEnd, tellFailures, type WebhookSender } from './webhooks.ts';
@@ -93,8 +94,6 @@ const MAX_INTERNAL_ERRORS = 20;
 
 /** An NDJSON source of this size is scanned within some tens of milliseconds. */
 const SMALL_BYTES = 1024 * 1024;
-/** The most losses of a dispatcher's lock at one place of a scan. */
-const MOST_LOSSES = 3;
 
 /** What all jobs of a dispatcher share. */
 interface InHand {
@@ -146,14 +145,16 @@ async function dispatch(
     isLoad = await beginLoad(handle, source, options);
     const job = new RunningJob(handle, source, {
       spool: options.spool,
-      rival: await handle.rival(),
       mostShards: options.mostShards,
       reports: reportRoom(options.maxReports),
       log: options.log,
       loseShard: (shard) => loseShard(handle, shard, options),
       onFolded: foldedTeller(handle, options),
     });
-    const ran = await runNoted(job, handle, inHand.turns, signal);
+    const ran = await runScanning(job, handle, source, options, inHand, signal);
+    const tooMany =
+      ran === 'completed' ? tooManyFailures(handle.record.maxFailures, handle.record.progress) : undefined;
+    if (tooMany !== undefined) throw tooMany;
     const state = ran === 'completed' ? await forgetGone(handle, options, inHand.keySets, signal) : ran;
     if (state === 'completed') {
       await joinOutput(handle, options);
@@ -183,24 +184,29 @@ async function dispatch(
   }
 }
 
-/**
- * Ends a job whose source kills dispatchers, because it would kill the next one too. This does not apply to running jobs,
- * because they do not depend on work in the dispatcher. Errors: `dispatcher_lost`.
- */
-async function assertNotLosing(handle: IngestHandle): Promise<void> {
-  const { record, lockLosses } = handle;
-  if (record.state === 'running') return;
-  const place = record.fetched === null ? 'source' : 'manifest';
-  const { lostAt } = record;
-  if (lostAt?.place !== place) {
-    // The loss that led here, if there was one, was at this place.
-    handle.record = { ...record, lostAt: { place, losses: Math.max(0, lockLosses - 1) } };
-    await handle.save();
-    return;
+/** Runs a job, and scans what is left of its source beside that. */
+async function runScanning(
+  job: RunningJob,
+  handle: IngestHandle,
+  source: SourceRef,
+  options: DispatcherOptions,
+  { turns, slots }: InHand,
+  signal: AbortSignal,
+): Promise<JobEnd> {
+  const over = new AbortController();
+  const either = AbortSignal.any([signal, over.signal]);
+  const share = shareOf(handle.record);
+  const inTurn = <T>(scan: () => Promise<T>): Promise<T> =>
+    slots.run({ share, isSmall: false }, either, scan);
+  const scanning = scanRest(handle, job, source, { ...options, inTurn }, either).catch((error: unknown) => {
+    if (!either.aborted) job.fail(error);
+  });
+  try {
+    return await runNoted(job, handle, turns, signal);
+  } finally {
+    over.abort();
+    await scanning;
   }
-  if (lockLosses - lostAt.losses < MOST_LOSSES) return;
-  const message = `dispatchers died or lost their lock ${MOST_LOSSES} times while they read the job's ${place === 'source' ? 'source' : 'lines'}, so it is not retried; see the API's log for the reason, and submit the job in smaller parts`;
-  throw new EmbedmillError('dispatcher_lost', message);
 }
 
 /** Whether the job had finished before, even if Redis has forgotten it; completes what was left to do. */
@@ -301,8 +307,10 @@ function foldedTeller(
   return async (before) => {
     hooks?.onSettled?.(handle.record.tenant, before, handle.record.progress);
     if (webhooks !== undefined) isTold ||= await tellFailures(handle, webhooks);
-    const { maxFailures, progress } = handle.record;
-    const tooMany = tooManyFailures(maxFailures, progress);
+    const { maxFailures, progress, unscanned } = handle.record;
+    // A share can only be judged once all documents are counted.
+    const documents = unscanned === undefined ? progress.documents : Number.POSITIVE_INFINITY;
+    const tooMany = tooManyFailures(maxFailures, { failed: progress.failed, documents });
     if (tooMany !== undefined) throw tooMany;
   };
 }
@@ -346,11 +354,14 @@ async function cutReports({ id, record }: IngestHandle, options: DispatcherOptio
 
 /** If the job's collection was created again in the meantime, removes what its workers may have written there. */
 async function takeBack({ id, record }: IngestHandle, { store, log }: DispatcherOptions): Promise<void> {
-  const { collection, sequence } = record;
+  const { collection, sequence, sections = WHOLE } = record;
   if (collection.name === NO_COLLECTION) return;
-  await store.takeBack(collection.name as CollectionName, sequence, collection).catch((error: unknown) => {
+  try {
+    for (const { after } of sections)
+      await store.takeBack(collection.name as CollectionName, sequence + after, collection);
+  } catch (error) {
     log.warn({ err: error, job: id }, 'cannot determine whether the collection of a job was created again');
-  });
+  }
 }
 
 /** Cleans up after a finished job. Its source is kept while failures can be retried. */

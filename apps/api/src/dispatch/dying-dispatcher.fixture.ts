@@ -6,8 +6,9 @@ import type { InputOf, OutputOf, SourceTask } from '../sources/source-tasks.ts';
 import { SourceThreads } from '../sources/source-threads.ts';
 
 /**
- * A dispatcher for a test: a certain action on sources, or a deletion, kills its whole process, or the test kills it.
- * With `losesSource`, a job's source disappears once its keys are requested.
+ * A dispatcher for a test: a certain action on sources, or a deletion, kills its whole process, or the test kills it. For
+ * the manifest, `manifest-<n>` is the moment before a section is scanned, and `manifest-<n>-after` the one after it is
+ * written. With `losesSource`, a job's source disappears once its keys are requested.
  */
 const [address = '', folder = '', fatal = '', qdrantUrl, loses] = process.argv.slice(2);
 
@@ -20,7 +21,11 @@ class DeadlyThreads extends SourceThreads {
     if (task === fatal) process.kill(process.pid, 'SIGKILL');
     if (task === 'shardKeys' && loses === 'losesSource')
       await spool.removeSource((input as InputOf<'shardKeys'>).source);
-    return super.run(task, input, options);
+    const section = task === 'manifest' ? (input as InputOf<'manifest'>).section?.number : undefined;
+    if (fatal === `manifest-${section}`) process.kill(process.pid, 'SIGKILL');
+    const output = await super.run(task, input, options);
+    if (fatal === `manifest-${section}-after`) process.kill(process.pid, 'SIGKILL');
+    return output;
   }
 }
 

@@ -1,4 +1,6 @@
 import {
+  sectionAt,
+  sectionSequence,
   shardReportRoom,
   type Priority,
   type ReportRoom,
@@ -8,18 +10,20 @@ import {
 } from '@embedmill/jobs';
 import {
   ADDED_AT_ONCE,
+  areAllSettled,
   isSettled,
+  scannedSections,
   shardTokens,
   shareOf,
   type IngestHandle,
   type WaitingJob,
 } from '@embedmill/queue';
-import { readManifest, type Spool } from '@embedmill/sources';
+import { readManifest, type ManifestPlace, type Spool } from '@embedmill/sources';
 
 interface Ahead {
   index: number;
   range: ShardRange;
-  next: number;
+  next: ManifestPlace;
 }
 
 /** Shards that are first read from the manifest; more if a turn has taken all of them. */
@@ -38,13 +42,14 @@ export class JobShards implements WaitingJob {
   readonly #source: SourceRef;
   readonly #spool: Spool;
   readonly #most: number;
-  readonly #rival: number;
   readonly #reports: ReportRoom;
   readonly #ahead: Ahead[] = [];
   readonly #taken: Ahead[] = [];
   #readAhead = READ_AHEAD;
   /** Where reading continues; undefined at the manifest's end. */
-  #position: { index: number; offset: number } | undefined;
+  #position: ({ index: number } & ManifestPlace) | undefined;
+  /** Of the section of the latest shard, and the first of its shards seen here. */
+  #rival: { sequence: number; first: number; rival: number; isFinal: boolean } | undefined;
 
   /** Whether a step of the job is running, and what was outstanding at the last check. */
   isBusy = false;
@@ -53,20 +58,14 @@ export class JobShards implements WaitingJob {
   constructor(
     handle: IngestHandle,
     source: SourceRef,
-    {
-      spool,
-      mostShards,
-      rival,
-      reports,
-    }: { spool: Spool; mostShards: number; rival: number; reports: ReportRoom },
+    { spool, mostShards, reports }: { spool: Spool; mostShards: number; reports: ReportRoom },
   ) {
     this.#handle = handle;
     this.#source = source;
     this.#spool = spool;
     this.#most = mostShards;
-    this.#rival = rival;
     this.#reports = reports;
-    this.#position = handle.record.cursor;
+    this.#position = placeOf(handle.record.cursor);
   }
 
   get id(): string {
@@ -108,11 +107,13 @@ export class JobShards implements WaitingJob {
   /** Adds the taken shards to the queue and moves the record's cursor, which the caller saves. */
   async add(): Promise<void> {
     for (let next = this.#taken[0]; next !== undefined; next = this.#taken[0]) {
-      const { index, range, next: offset } = next;
-      await this.#handle.addShard(this.#shardOf(index, range));
+      const { index, range, next: place } = next;
+      await this.#handle.addShard(await this.#shardOf(index, range));
       this.#taken.shift();
       this.outstanding += 1;
-      const cursor = { index: index + 1, offset, bytes: range.offset + range.length };
+      const { section, offset } = place;
+      const bytes = range.offset + range.length;
+      const cursor = { index: index + 1, offset, bytes, ...(section > 0 && { section }) };
       this.#handle.record = { ...this.#handle.record, cursor };
     }
   }
@@ -121,15 +122,19 @@ export class JobShards implements WaitingJob {
   async readAhead(): Promise<void> {
     if (this.#position === undefined || this.#ahead.length > this.#readAhead / 2) return;
     if (this.#ahead.length === 0) this.#readAhead = Math.min(ADDED_AT_ONCE, 2 * this.#readAhead);
-    let { index, offset } = this.#position;
-    for await (const { range, next } of readManifest(this.#spool, this.#handle.id, offset)) {
-      if (!isSettled(this.#handle.record.settled, index)) this.#ahead.push({ index, range, next });
+    let { index } = this.#position;
+    const { record } = this.#handle;
+    const sections = scannedSections(record);
+    for await (const { range, next } of readManifest(this.#spool, record.id, {
+      ...this.#position,
+      sections,
+    })) {
+      if (!isSettled(record.settled, index)) this.#ahead.push({ index, range, next });
       index += 1;
-      offset = next;
-      this.#position = { index, offset };
+      this.#position = { index, ...next };
       if (this.#ahead.length >= this.#readAhead) return;
     }
-    this.#position = undefined;
+    this.#position = record.unscanned === undefined ? undefined : { index, section: sections, offset: 0 };
   }
 
   /** Adds no more. */
@@ -144,18 +149,22 @@ export class JobShards implements WaitingJob {
     this.end();
     const cursor = { index: 0, offset: 0, bytes: 0 };
     this.#handle.record = { ...this.#handle.record, cursor };
-    this.#position = cursor;
+    this.#position = placeOf(cursor);
   }
 
-  #shardOf(index: number, range: ShardRange): Shard {
-    const { purpose, collection, tenant, sequence, mode, sourceName, metadataBytes } = this.#handle.record;
+  async #shardOf(index: number, range: ShardRange): Promise<Shard> {
+    const sequence = sectionSequence(
+      this.#handle.record,
+      sectionAt(this.#handle.record.sections, range.offset),
+    );
+    const { purpose, collection, tenant, mode, sourceName, metadataBytes } = this.#handle.record;
     const { sequenced } = this.#handle.record;
     const { sink, batch, dataset, reported } = this.#handle.record;
     return {
       job: this.#handle.id,
       index,
       sequence,
-      rival: this.#rival,
+      rival: await this.#rivalOf(index, sequence),
       purpose,
       collection,
       tenant,
@@ -171,4 +180,26 @@ export class JobShards implements WaitingJob {
       range,
     };
   }
+
+  /**
+   * The greatest sequence that may still be written below that of a shard. Sections before the shard's are rivals, too,
+   * until all their documents are stored.
+   */
+  async #rivalOf(index: number, sequence: number): Promise<number> {
+    const { record } = this.#handle;
+    const known = this.#rival?.sequence === sequence ? this.#rival : undefined;
+    if (known?.isFinal === true) return known.rival;
+    const first = known?.first ?? index;
+    const isAlone = record.progress.failed === 0 && areAllSettled(record.settled, first);
+    const rival = await this.#handle.rival(isAlone ? record.sequence : sequence);
+    this.#rival = { sequence, first, rival, isFinal: isAlone || sequence === record.sequence };
+    return rival;
+  }
+}
+
+/** In the manifest, of a record's cursor. */
+function placeOf({ index, offset, section = 0 }: IngestHandle['record']['cursor']): {
+  index: number;
+} & ManifestPlace {
+  return { index, section, offset };
 }

@@ -1,15 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Progress, ReportRoom, Shard, ShardResult, SourceRef } from '@embedmill/jobs';
 import type { Log } from '@embedmill/logs';
-import { areAllSettled, type IngestHandle, type JobLook } from '@embedmill/queue';
-import type { Spool } from '@embedmill/sources';
+import { areAllSettled, type IngestHandle, type IngestRecord, type JobLook } from '@embedmill/queue';
+import type { ManifestTotals, Spool } from '@embedmill/sources';
 import { JobShards } from './job-shards.ts';
 
 export interface RunningJobParts {
   spool: Spool;
   mostShards: number;
-  /** Of the jobs that others may have on the same documents: `IngestHandle.rival`. */
-  rival: number;
   /** What may be said of its documents, of each kind. */
   reports: ReportRoom;
   log: Pick<Log, 'info' | 'warn'>;
@@ -22,11 +20,16 @@ export interface RunningJobParts {
 /** A step that takes longer than this is waiting for something other than the queue. */
 const LATE_MS = 1000;
 
+/** A section that is in the manifest now, and whether it is the last one. */
+export interface ScannedSection extends Pick<ManifestTotals, 'documents' | 'shards' | 'end'> {
+  isLast: boolean;
+}
+
 /** How the dispatcher finishes a job. */
 export type JobEnd = 'completed' | 'cancelled';
 
 /**
- * One scanned job of a dispatcher. `Turns` checks all of them together and calls `step` where there is something to do:
+ * One job of a dispatcher whose source, or the first section of it, is scanned. `Turns` checks all of them together and calls `step` where there is something to do:
  * add the shards that the job has room for, aggregate what workers settled, or end.
  *
  * Steps run one at a time. The state is in the job's record, which is saved before it takes effect.
@@ -40,6 +43,8 @@ export class RunningJob {
   #isOver = false;
   #stepAt = 0;
   #step: Promise<void> = Promise.resolve();
+  /** Scanned, and not in the record yet. */
+  #scanned: { section: ScannedSection; isNoted: () => void } | undefined;
   /** Steps log and trace as part of the job's dispatch, whoever calls them. */
   readonly #asItsDispatch = AsyncLocalStorage.snapshot();
 
@@ -81,11 +86,21 @@ export class RunningJob {
     await this.shards.readAhead();
   }
 
+  /**
+   * Adds the shards of one more section to those that are to be dispatched. Resolves once the record says so, or the job is
+   * over.
+   */
+  async extend(section: ScannedSection): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#scanned = { section, isNoted: resolve };
+    await Promise.race([promise, this.ended.catch(() => undefined)]);
+  }
+
   /** Whether a check requires a step. */
   needsStep({ isHeld, isCancelled, priority, outstanding, settled }: JobLook): boolean {
     if (this.#isOver) return false;
     const isAsked = isCancelled || (priority !== undefined && priority !== this.shards.priority);
-    const isLeft = this.shards.taken > 0 || settled > 0;
+    const isLeft = this.shards.taken > 0 || settled > 0 || this.#scanned !== undefined;
     return !isHeld || isAsked || isLeft || (outstanding === 0 && this.isEnding);
   }
 
@@ -118,6 +133,7 @@ export class RunningJob {
       shards.end();
       await handle.withdrawShards();
     }
+    await this.#noteScanned();
     const isAdding = shards.taken > 0;
     const before = handle.record;
     if (isAdding) await shards.add();
@@ -137,6 +153,16 @@ export class RunningJob {
     await shards.readAhead();
   }
 
+  async #noteScanned(): Promise<void> {
+    if (this.#scanned === undefined) return;
+    const { section, isNoted } = this.#scanned;
+    const { record } = this.handle;
+    this.handle.record = withSection(record, section);
+    await this.handle.save();
+    this.#scanned = undefined;
+    isNoted();
+  }
+
   async #fold(): Promise<void> {
     const { progress } = this.handle.record;
     if ((await this.handle.fold(this.#parts.loseShard)) > 0) await this.#parts.onFolded(progress);
@@ -146,4 +172,23 @@ export class RunningJob {
     this.#isOver = true;
     this.#end.resolve(end);
   }
+}
+
+/** The record once the next section is in the manifest; of a job whose sections are not all scanned, see its `unscanned`. */
+export function withSection(
+  record: IngestRecord,
+  { documents, shards, end, isLast }: ScannedSection,
+): IngestRecord {
+  const { progress, unscanned } = record;
+  const section = (unscanned?.section ?? 0) + 1;
+  const rest = Number(!isLast) - Number(unscanned !== undefined);
+  return {
+    ...record,
+    progress: {
+      ...progress,
+      documents: progress.documents + documents,
+      shards: progress.shards + shards + rest,
+    },
+    unscanned: isLast ? undefined : { section, ...end },
+  };
 }

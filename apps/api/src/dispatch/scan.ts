@@ -2,6 +2,7 @@ import {
   EmbedmillError,
   encodingOfNamed,
   formatOfMediaType,
+  WHOLE,
   type CollectionName,
   type SourceEncoding,
   type Shard,
@@ -10,9 +11,10 @@ import {
 } from '@embedmill/jobs';
 import type { Log } from '@embedmill/logs';
 import { sourceOf, storedIn, type IngestHandle, type JobSource } from '@embedmill/queue';
-import { fetchSource, redacted, type OpenUrl } from '@embedmill/sources';
+import { fetchSource, redacted, type ManifestTotals, type OpenUrl } from '@embedmill/sources';
 import { withAverageLength, type MeasuringParts } from './average-length.ts';
 import { unlessCancelled } from './cancellation.ts';
+import { withSection, type RunningJob, type ScannedSection } from './running-job.ts';
 import { fetchListed } from '../sources/listed-urls.ts';
 import { isDeletionByFilter } from '../deletions/older-jobs.ts';
 import { documentPages, storedDocuments, type StoredSelection } from '../deletions/stored-documents.ts';
@@ -37,7 +39,10 @@ const LINES: Record<Exclude<Shard['purpose'], 'ingest'>, StoredSelection['as']> 
   copy: 'keys',
 };
 
-/** Makes the manifest, unless an earlier dispatcher did. Undefined if the job was cancelled in the meantime. */
+/**
+ * Makes the manifest of the source, or of the first section of a large one, unless an earlier dispatcher did. Undefined if
+ * the job was cancelled in the meantime.
+ */
 export async function scan(
   handle: IngestHandle,
   options: ScanParts,
@@ -49,38 +54,77 @@ export async function scan(
   handle.record = { ...record, state: 'scanning', startedAt: record.startedAt ?? new Date().toISOString() };
   await handle.save();
   handle.note({ level: 'info', event: 'scan_began', text: 'started to scan its source' });
-  const { threads } = options;
   const scanned = await unlessCancelled(handle, signal, async (either) => {
     const source = sourceOf(record) ?? (await copySource(handle, options, either));
-    const { filterable } = record.collection.profile;
-    const { tenant, mode, sourceName, maxFailures, metadataBytes } = record;
-    const scope = { tenant, mode, sourceName, sequenced: handle.record.sequenced };
-    const input = { job: handle.id, source, filterable, scope, metadataBytes, maxFailures };
-    const { unnamed, ...totals } = await threads.run('manifest', input, { share: tenant, signal: either });
-    return { source, totals, unnamed };
+    return { source, section: await scanSection(handle, source, options, either) };
   });
   if (scanned === undefined) return undefined;
-  const { source, totals, unnamed } = scanned;
+  const { source, section } = scanned;
   const ofStored = record.purpose === 'export' || record.purpose === 'copy';
   const isMeasured =
     record.purpose === 'ingest' || record.purpose === 'migrate' || record.purpose === 'embed';
-  if (totals.documents === 0 && !ofStored && !isDeletionByFilter(record)) {
-    throw new EmbedmillError('source_unreadable', 'the source has no documents: every line is blank');
-  }
+  if (section.documents === 0 && section.isLast && !ofStored && !isDeletionByFilter(record))
+    throw noDocuments();
   handle.record = {
-    ...handle.record,
+    ...withSection(handle.record, section),
     collection: isMeasured
       ? await withAverageLength(record.collection, { id: handle.id, source, share: record.tenant }, options)
       : record.collection,
     state: 'running',
-    progress: { ...handle.record.progress, ...totals },
-    ...(record.mode === 'snapshot' && { unnamed }),
+    ...(record.mode === 'snapshot' && { unnamed: section.unnamed }),
   };
   await handle.save();
-  options.log.info({ ...totals }, 'the job is running');
-  const text = `scanned; documents: ${totals.documents}, shards: ${totals.shards}`;
-  handle.note({ level: 'info', event: 'scan_ended', text });
+  const { documents, shards } = section;
+  options.log.info({ documents, shards }, 'the job is running');
+  if (section.isLast) noteEnd(handle);
   return source;
+}
+
+/**
+ * Scans the sections of a job's source that are not in its manifest, one after another, while the job runs. A job that is
+ * over aborts `signal`. Errors: those of the source.
+ */
+export async function scanRest(
+  handle: IngestHandle,
+  job: Pick<RunningJob, 'extend'>,
+  source: SourceRef,
+  options: ScanParts & { inTurn: <T>(scan: () => Promise<T>) => Promise<T> },
+  signal: AbortSignal,
+): Promise<void> {
+  while (handle.record.unscanned !== undefined && !signal.aborted) {
+    const section = await options.inTurn(() => scanSection(handle, source, options, signal));
+    if (section.isLast && handle.record.progress.documents + section.documents === 0) throw noDocuments();
+    await job.extend(section);
+    if (section.isLast) noteEnd(handle);
+  }
+}
+
+/** The next section of the source, or the whole one. */
+async function scanSection(
+  { id, record }: IngestHandle,
+  source: SourceRef,
+  { threads }: ScanParts,
+  signal: AbortSignal,
+): Promise<ScannedSection & Pick<ManifestTotals, 'unnamed'>> {
+  const { filterable } = record.collection.profile;
+  const { tenant, mode, sourceName, sequenced, maxFailures, metadataBytes } = record;
+  const { sections = WHOLE, unscanned = { section: 0, offset: 0, line: 1 } } = record;
+  const until = sections[unscanned.section + 1]?.offset;
+  const section = { number: unscanned.section, offset: unscanned.offset, line: unscanned.line, until };
+  const scope = { tenant, mode, sourceName, sequenced };
+  const input = { job: id, source, filterable, scope, metadataBytes, maxFailures, section };
+  const totals = await threads.run('manifest', input, { share: tenant, signal });
+  return { ...totals, isLast: until === undefined };
+}
+
+function noteEnd(handle: IngestHandle): void {
+  const { documents, shards } = handle.record.progress;
+  const text = `scanned; documents: ${documents}, shards: ${shards}`;
+  handle.note({ level: 'info', event: 'scan_ended', text });
+}
+
+function noDocuments(): EmbedmillError {
+  return new EmbedmillError('source_unreadable', 'the source has no documents: every line is blank');
 }
 
 /** Copies sources that shards cannot refer to into the spool, as plain NDJSON. */

@@ -60,7 +60,7 @@ export interface TestDispatch {
     shard: (shard: Shard, attempt: { lastAttempt: boolean }) => Promise<ShardResult>,
     concurrency?: number,
   ): Promise<ModelConsumer>;
-  submit(documents: number, job?: Pick<NewJob, 'maxFailures'>): Promise<JobId>;
+  submit(documents: number, job?: Pick<NewJob, 'maxFailures' | 'sections'>): Promise<JobId>;
   /** Submits an upload in a format other than NDJSON. */
   submitEncoded(body: Buffer, encoding: SourceEncoding): Promise<JobId>;
   finished(id: JobId): Promise<Job>;

@@ -1,5 +1,13 @@
 import type { FastifyRequest } from 'fastify';
-import { asEmbedmillError, isFinished, type Collection, type Job, type JobId } from '@embedmill/jobs';
+import {
+  asEmbedmillError,
+  FIRST_SECTION_BYTES,
+  isFinished,
+  sectionsOf,
+  type Collection,
+  type Job,
+  type JobId,
+} from '@embedmill/jobs';
 import { jobIdOfKey, newJobId, storedIn, type NewJob } from '@embedmill/queue';
 import { currentPrincipal } from '../access/principal.ts';
 import type { ApiParts } from '../parts.ts';
@@ -38,7 +46,8 @@ export async function acceptJob(
   parts: AcceptingParts,
 ): Promise<Submitted> {
   const { queue, spool, metrics, log, config } = parts;
-  const job = { ...given, metadataBytes: config.metadataBytes };
+  const sections = given.sections ?? sectionsFor(given, config.sectionBytes);
+  const job = { ...given, metadataBytes: config.metadataBytes, sections };
   let kept = false;
   let created = false;
   try {
@@ -61,6 +70,19 @@ export async function acceptJob(
   } finally {
     if (!created) await withdraw(job, kept, parts);
   }
+}
+
+/**
+ * The sections of a large source whose documents are stored, as of an upload of NDJSON. A snapshot, and a file of vectors, need
+ * all lines at once; of other sources the size is not known yet; and a job that repeats another has that one's sections.
+ */
+function sectionsFor(
+  { purpose, mode, sequence, source }: NewJob,
+  first = FIRST_SECTION_BYTES,
+): NewJob['sections'] {
+  if (purpose !== 'ingest' || mode === 'snapshot' || sequence !== undefined) return undefined;
+  if (source.kind !== 'file' && source.kind !== 's3') return undefined;
+  return source.size > first ? sectionsOf(source.size, first) : undefined;
 }
 
 /** Removes what a submission without a job left. */

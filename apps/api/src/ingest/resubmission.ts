@@ -50,7 +50,8 @@ export class Resubmission {
     const retryId = idFor(collection, request);
     const source = record.progress.failed > 0 ? sourceOf(record) : undefined;
     const wanted = selectedBy(selection, (await spool.readFiles(id)) !== undefined);
-    const received = source && (await spool.collectFailures(id, source, retryId, wanted));
+    const received =
+      source && (await spool.collectFailures(id, { source, sections: record.sections }, retryId, wanted));
     if (received === undefined) {
       const which = wanted === undefined ? '' : 'selected ';
       const message = `no ${which}document of job ${id} failed; there is nothing to retry`;
@@ -66,6 +67,7 @@ export class Resubmission {
         priority,
         webhook,
         sequence,
+        sections: received.sections,
         sourceName,
         sequenced,
         id: retryId,
@@ -131,6 +133,7 @@ export class Resubmission {
         sourceName: record.sourceName,
         sequenced: record.sequenced,
         sequence: record.sequence,
+        sections: looked.sections,
       },
       this.#parts,
     );

@@ -1,13 +1,17 @@
 import {
   asEmbedmillError,
+  CopiedSections,
   EmbedmillError,
   isFinished,
+  sectionAt,
+  sectionSequence,
   type CollectionName,
   type DocumentReport,
   type MoreReports,
+  type SourceSection,
   type Verification,
 } from '@embedmill/jobs';
-import { sourceOf, type IngestRecord } from '@embedmill/queue';
+import { scannedSections, sourceOf, type IngestRecord } from '@embedmill/queue';
 import { readLines, readManifest } from '@embedmill/sources';
 import type { ApiParts } from '../parts.ts';
 import type { ShardKeys } from '../sources/source-tasks.ts';
@@ -36,10 +40,17 @@ export class JobComparison {
   comparison: Comparison = NOTHING_COMPARED;
   readonly #record: IngestRecord;
   readonly #parts: Pick<ApiParts, 'spool' | 'store' | 'threads'>;
+  readonly #copied: CopiedSections;
 
   constructor(record: IngestRecord, parts: Pick<ApiParts, 'spool' | 'store' | 'threads'>) {
     this.#record = record;
     this.#parts = parts;
+    this.#copied = new CopiedSections(record.sections);
+  }
+
+  /** Of the missing lines, if the job's source has several. */
+  get sections(): SourceSection[] | undefined {
+    return this.#copied.sections;
   }
 
   /** The comparison alone. */
@@ -59,13 +70,15 @@ export class JobComparison {
     const wentAway = isFinished(state) && progress.failed === 0;
     try {
       if (wentAway && source.kind === 'inline' && source.lines.length === 0) throw gone(id);
-      for await (const { range } of readManifest(spool, id)) {
+      for await (const { range } of readManifest(spool, id, { sections: scannedSections(this.#record) })) {
         const shard = { collection, tenant, mode, sourceName, sequenced, metadataBytes, source, range };
+        const sequence = sectionSequence(this.#record, sectionAt(this.#record.sections, range.offset));
         const keys = await this.#parts.threads.run('shardKeys', shard, { share: tenant });
         const valid = keys.documents.filter(({ line }) => !failed.has(line));
         this.#count({ failed: keys.invalid + keys.documents.length - valid.length });
-        for (const { id: document, offset, length } of await this.#missing(valid)) {
+        for (const { id: document, offset, length } of await this.#missing(valid, sequence)) {
           this.#count({ missing: 1 }, document);
+          this.#copied.add(offset, length + 1);
           yield* spool.readSource(source, offset, length);
           yield Buffer.from('\n');
         }
@@ -76,13 +89,13 @@ export class JobComparison {
     }
   }
 
-  async #missing(valid: ShardKeys['documents']): Promise<ShardKeys['documents']> {
+  async #missing(valid: ShardKeys['documents'], sequence: number): Promise<ShardKeys['documents']> {
     const name = this.#record.collection.name as CollectionName;
     const found = await this.#parts.store.findDocuments(name, valid);
     // A document decided by a later submission or deletion is not missing, whatever its outcome.
     const isSettled = ({ isDeleted }: ShardKeys['documents'][number], n: number): boolean => {
       const one = found[n];
-      if (one !== undefined && one.decided > this.#record.sequence) return true;
+      if (one !== undefined && one.decided > sequence) return true;
       return isDeleted ? one?.state !== 'stored' : one?.state === 'stored';
     };
     const settled = valid.filter(isSettled);

@@ -28,6 +28,7 @@ import {
   type Gathered,
   type ManifestTotals,
   type ReadShard,
+  type SectionStart,
   type Spool,
 } from '@embedmill/sources';
 import type { ParseFile } from '@embedmill/sources';
@@ -76,6 +77,7 @@ export interface SourceTasks {
       scope: DocumentScope;
       metadataBytes: number | undefined;
       maxFailures: MaxFailures | undefined;
+      section?: SectionStart | undefined;
     },
     ManifestTotals
   >;
@@ -145,7 +147,7 @@ export const SOURCE_TASKS: {
   gather(spool, { job, list, packed, filterable, maxBytes }, signal, parse) {
     return gather(spool, job, { list, packed }, { profile: { filterable }, maxBytes, parse, signal });
   },
-  manifest(spool, { job, source, filterable, scope, metadataBytes, maxFailures }, signal) {
+  manifest(spool, { job, source, filterable, scope, metadataBytes, maxFailures, section }, signal) {
     return writeManifest(
       spool,
       job,
@@ -153,6 +155,7 @@ export const SOURCE_TASKS: {
       { filterable },
       {
         scope,
+        section,
         documentLimits: metadataBytes === undefined ? undefined : { metadataBytes },
         // A share could only be judged at the end of the scan.
         tooManyInvalid: (invalid) => tooManyFailures(maxFailures, { failed: invalid, documents: 0 }),

@@ -12,6 +12,7 @@ import type { CommandHost } from '../command-host.ts';
 import { EXIT } from '../exit.ts';
 import { jobReport, waitForJob } from '../documents/job-report.ts';
 import { integerBetween } from '../options/option-values.ts';
+import { documentCount } from '../terminal/progress.ts';
 import { grouped, oneLine, table } from '../terminal/text.ts';
 
 interface ListOptions {
@@ -237,7 +238,7 @@ function jobTable(jobs: readonly Job[]): string[] {
     job.state,
     job.priority,
     grouped(job.done),
-    grouped(job.documents),
+    documentCount(job),
     grouped(job.failed),
     job.seconds.toFixed(1),
     timeOf(job.createdAt),

@@ -23,7 +23,7 @@ export const ADD_SECONDS = 0.0005;
 
 /** CPU time of the API to receive a document, scan it and hand out its shard (docs/performance.md). */
 export const API_SECONDS_A_DOCUMENT = 13e-6;
-/** The scan's part of it, which ends before a job's first shard is dispatched; measured: 3.4–4.8 µs. */
+/** The scan's part of it; measured: 3.4–4.8 µs. */
 export const SCAN_SECONDS_A_DOCUMENT = 5e-6;
 /** A line of the manifest; measured: 86–87. */
 export const MANIFEST_BYTES_A_SHARD = 90;

@@ -45,10 +45,10 @@ export interface Plan {
   /** Tokens run through the model, including overlap and special tokens. */
   tokens: number;
   workers: number;
-  /** From the first shard to the last, without the scan. */
+  /** From the first shard to the last, unless the scan takes longer. */
   hours: number;
   shards: { count: number; documents: number; bytes: number; seconds: number; perSecond: number };
-  /** The time before the first shard of a job, while its source is scanned. */
+  /** The time to scan a job's source, while its first shards run. */
   scanHours: number;
   redis: { outstandingShards: number; bytes: number; busy: number };
   /** The EMBEDMILL_API_MOST_SHARDS that lets one job keep all workers busy. */

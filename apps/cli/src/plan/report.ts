@@ -26,7 +26,7 @@ export function planLines(request: PlanRequest, plan: Plan, rate: RateSource): s
     [
       'time',
       duration(plan.hours),
-      `and ${duration(scanHours)} before the first shard, to scan ${request.jobs === 1 ? 'the' : 'each'} job`,
+      `the scan of ${request.jobs === 1 ? 'the' : 'each'} job takes ${duration(scanHours)} of it, beside its first shards`,
     ],
     [
       'shards',
@@ -75,9 +75,9 @@ export function planWarnings(plan: Plan): string[] {
     );
   if (plan.chunks > 2e6)
     warnings.push('zvec compares every vector in each search; use Qdrant for more than some million points');
-  if (scanHours > 0.1 * hours && scanHours > 0.05)
+  if (scanHours > hours && scanHours > 0.05)
     warnings.push(
-      `workers are idle for ${duration(scanHours)} while a job is scanned; submit more and smaller jobs (--jobs), which are scanned while others run`,
+      `workers wait for the scan of a job, which takes one API replica ${duration(scanHours)}; submit more and smaller jobs (--jobs), which are scanned side by side`,
     );
   return warnings;
 }

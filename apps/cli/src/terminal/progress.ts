@@ -28,6 +28,16 @@ export class Rates {
   }
 }
 
+/** Whether the job has more documents than it says. */
+function isCounting({ state, scanned }: Job): boolean {
+  return state === 'running' && !scanned;
+}
+
+/** The job's documents, as a number to read: "≥" while its source is being scanned. */
+export function documentCount(job: Job): string {
+  return isCounting(job) ? `≥${grouped(job.documents)}` : grouped(job.documents);
+}
+
 /** One line that says how far the job is, no wider than `width` columns. */
 export function progressLine(
   job: Job,
@@ -35,9 +45,9 @@ export function progressLine(
   width: number,
 ): { bar: string; rest: string } {
   const share = job.documents === 0 ? 0 : job.done / job.documents;
-  const left =
-    rates === undefined || rates.documents === 0 ? undefined : (job.documents - job.done) / rates.documents;
-  const total = grouped(job.documents);
+  const isKnown = rates !== undefined && rates.documents > 0 && !isCounting(job);
+  const left = isKnown ? (job.documents - job.done) / rates.documents : undefined;
+  const total = documentCount(job);
   const rate = (value: number | undefined): string =>
     (value === undefined ? '–' : compact(value)).padStart(5);
   const rest = cut(
@@ -47,7 +57,7 @@ export function progressLine(
         : 'counting documents'
       : [
           `${grouped(job.done).padStart(total.length)}/${total}`,
-          `${Math.floor(share * 100)}%`.padStart(4),
+          (isCounting(job) ? '–' : `${Math.floor(share * 100)}%`).padStart(4),
           `${rate(rates?.documents)} docs/s`,
           `${rate(rates?.tokens)} tokens/s`,
           `ETA ${(left === undefined ? '–' : clock(left)).padStart(5)}`,
@@ -56,7 +66,7 @@ export function progressLine(
     width,
   );
   const cells = Math.min(MOST_CELLS, width - columnsOf(rest) - 2);
-  if (cells < LEAST_CELLS || job.documents === 0) return { bar: '', rest };
+  if (cells < LEAST_CELLS || job.documents === 0 || isCounting(job)) return { bar: '', rest };
   const full = Math.round(share * cells);
   return { bar: '█'.repeat(full) + '░'.repeat(cells - full), rest };
 }

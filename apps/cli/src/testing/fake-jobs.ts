@@ -15,6 +15,7 @@ export const NEW_JOB: Job = {
   ...NO_PROGRESS,
   id: 'job_1',
   sequence: 1,
+  scanned: true,
   collection: 'c',
   state: 'queued',
   priority: 'normal',

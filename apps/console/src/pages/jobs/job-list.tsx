@@ -11,7 +11,7 @@ import type { Job } from '../../server/shapes.ts';
 import { usePrincipal } from '../../shell/principal.tsx';
 import { replaceQuery } from '../../shell/use-route.ts';
 import { useLocale } from '../../words/locale.tsx';
-import { JOB_STATES, JobBadge, JobProgress } from './job-state.tsx';
+import { documentCount, JOB_STATES, JobBadge, JobProgress } from './job-state.tsx';
 import { useJobPages, type JobPages, type JobQuery } from './use-job-pages.ts';
 
 const FILTERS = ['text', 'state', 'collection', 'source', 'tenant'] as const;
@@ -183,7 +183,7 @@ function Row({ job, now, index }: { job: Job; now: number; index: number }) {
       <td class="wide">
         <JobProgress job={job} />
       </td>
-      <td class="number wide">{format.count(job.documents)}</td>
+      <td class="number wide">{documentCount(job, format)}</td>
       <td class={job.failed > 0 ? 'number wide bad' : 'number wide muted'}>{format.count(job.failed)}</td>
       <td class="wide muted">{job.tenant ?? ''}</td>
       <td class="number muted" title={format.time(job.createdAt)}>

@@ -11,7 +11,7 @@ import { JobActions } from './job-actions.tsx';
 import { JobFacts } from './job-facts.tsx';
 import { LogCard } from './log-card.tsx';
 import { ReportCard } from './report-card.tsx';
-import { isUnfinished, JobBadge, JobProgress } from './job-state.tsx';
+import { documentCount, isUnfinished, JobBadge, JobProgress } from './job-state.tsx';
 import { paces, presentPace, sampled, secondsLeft, type Sample } from './pace.ts';
 import { WebhookCard } from './webhook-card.tsx';
 
@@ -115,7 +115,7 @@ function ProgressCard({ job }: { job: Job }) {
           <Figure
             name={t('documents')}
             value={format.count(job.done)}
-            note={t('job.of', { documents: format.count(job.documents) })}
+            note={t('job.of', { documents: documentCount(job, format) })}
           />
           <Figure
             name={t('job.failed')}

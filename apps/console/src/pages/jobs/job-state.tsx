@@ -1,3 +1,4 @@
+import type { Format } from '../../format.ts';
 import type { Job, JobState } from '../../server/shapes.ts';
 import { Progress, type Stretch } from '../../parts/progress.tsx';
 import { useLocale } from '../../words/locale.tsx';
@@ -48,14 +49,20 @@ function toneOf(state: JobState): string | undefined {
   }
 }
 
+/** The job's documents: at least so many while its source is being scanned. */
+export function documentCount({ state, scanned, documents }: Job, format: Format): string {
+  return state === 'running' && !scanned ? `≥ ${format.count(documents)}` : format.count(documents);
+}
+
 export function JobProgress({ job }: { job: Job }) {
   const { t, format } = useLocale();
-  const label = t('job.doneOf', { done: format.count(job.done), documents: format.count(job.documents) });
+  const label = t('job.doneOf', { done: format.count(job.done), documents: documentCount(job, format) });
   return <Progress label={label} stretches={stretchesOf(job)} />;
 }
 
 /** The stored, unchanged and failed parts of the progress bar; undefined while the total is unknown. */
-function stretchesOf({ state, documents, done, stored, failed }: Job): Stretch[] | undefined {
+function stretchesOf({ state, scanned, documents, done, stored, failed }: Job): Stretch[] | undefined {
+  if (state === 'running' && !scanned) return undefined;
   if (documents === 0) return state === 'scanning' ? undefined : [];
   return [
     { share: stored / documents },

@@ -2,7 +2,8 @@ import type { Job } from '../../server/shapes.ts';
 import { expect, test } from 'vitest';
 import { paces, presentPace, sampled, secondsLeft, type Sample } from './pace.ts';
 
-const job = (done: number, tokens: number) => ({ documents: 1000, done, tokens, seconds: 10 }) as Job;
+const job = (done: number, tokens: number) =>
+  ({ scanned: true, documents: 1000, done, tokens, seconds: 10 }) as Job;
 
 test('an update too soon after a sample, or with a lower count, is not sampled', () => {
   let samples: readonly Sample[] = [];
@@ -32,4 +33,5 @@ test('without a pace, the average of the whole job is used; without progress, th
   expect(secondsLeft(job(500, 0), undefined)).toBe(10);
   expect(secondsLeft(job(0, 0), undefined)).toBeUndefined();
   expect(secondsLeft({ ...job(0, 0), documents: 0 }, undefined)).toBeUndefined();
+  expect(secondsLeft({ ...job(500, 0), scanned: false }, undefined)).toBeUndefined();
 });

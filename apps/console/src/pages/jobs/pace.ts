@@ -53,8 +53,11 @@ function between(first: Sample, last: Sample): Pace {
 }
 
 /** Seconds until the job is done, at this pace or else at its average; undefined if unknown. */
-export function secondsLeft({ documents, done, seconds }: Job, pace: Pace | undefined): number | undefined {
-  if (documents === 0) return undefined;
+export function secondsLeft(
+  { scanned, documents, done, seconds }: Job,
+  pace: Pace | undefined,
+): number | undefined {
+  if (documents === 0 || !scanned) return undefined;
   const perSecond = pace !== undefined && pace.documents > 0 ? pace.documents : done / seconds;
   return perSecond > 0 && Number.isFinite(perSecond) ? (documents - done) / perSecond : undefined;
 }

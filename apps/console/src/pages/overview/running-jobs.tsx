@@ -2,7 +2,7 @@ import { Card } from '../../parts/card.tsx';
 import { hrefOf } from '../../route.ts';
 import { useLoaded } from '../../server/use-server.ts';
 import { useLocale } from '../../words/locale.tsx';
-import { JobBadge, JobProgress } from '../jobs/job-state.tsx';
+import { documentCount, JobBadge, JobProgress } from '../jobs/job-state.tsx';
 
 const SHOWN = 5;
 const LOOK_MS = 4000;
@@ -25,7 +25,7 @@ export function RunningJobs({ at }: { at: string }) {
               {job.collection === '' ? t('job.toFile') : job.collection}
             </a>
             <JobProgress job={job} />
-            <span class="number muted wide">{format.count(job.documents)}</span>
+            <span class="number muted wide">{documentCount(job, format)}</span>
             <JobBadge job={job} />
             <span class="number muted wide">{format.relative(job.createdAt, Date.parse(at))}</span>
           </li>
