@@ -49,8 +49,8 @@ export interface Received {
 /**
  * Where jobs keep what is too large for the queue: `<job>/source-<random>.ndjson` (an upload, or a copied or converted
  * source), `<job>/manifest.ndjson` (`manifest-<section>.ndjson` for further sections), and
- * `<job>/failures/<shard>.ndjson`, `<job>/warnings/<shard>.ndjson`; for many files also `<job>/files.ndjson`, which records the lines of each; for an export also `<job>/parts/<shard>`, and
- * `<job>/output` once they are joined; for a snapshot `<job>/keys`. Clients' files and batches (stored-files.ts) and
+ * `<job>/failures/<shard>.ndjson`, `<job>/warnings/<shard>.ndjson`; for many files also `<job>/files.ndjson`, which
+ * records the lines of each; for an export also `<job>/parts/<shard>`, and `<job>/output` once they are joined; for a snapshot `<job>/keys`. Clients' files and batches (stored-files.ts) and
  * maps of collections (stored-maps.ts) are next to the jobs. In addition the spool keeps jobs' records, in case the
  * queue loses them: `unfinished/<job>.json`, written before the queue has the job, and `<job>/finished.json`, written
  * before its source is removed; the state of watched sources; and range tombstones (range-tombstones.ts).
