@@ -120,10 +120,9 @@ test.each([
   const seen = await working();
   const id = await rig.submit(DOCUMENTS, { sections: SECTIONS });
   const entry = new URL('./dying-dispatcher.fixture.ts', import.meta.url);
-  for (let died = 0; died < 2; died += 1) {
-    const child = fork(entry, [JSON.stringify(rig.address), rig.folder, fatal], { execArgv: [] });
-    expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
-  }
+  // Once: on a slow machine, a living dispatcher may lose its short lock too, and the third loss ends the job.
+  const child = fork(entry, [JSON.stringify(rig.address), rig.folder, fatal], { execArgv: [] });
+  expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
   await rig.dispatcher();
   const job = await rig.finished(id);
   expect(job).toMatchObject({ ...WHOLE_JOB, shardsDone: job.shards });
