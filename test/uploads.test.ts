@@ -47,10 +47,7 @@ async function uploadAndScan(megabytes: number): Promise<void> {
   } as RequestInit);
   expect(response.status).toBe(202);
   const job = (await response.json()) as Job;
-  await mill.until(
-    'it was scanned',
-    async () => (await mill.json<Job>(`/api/v1/jobs/${job.id}`)).documents > 0,
-  );
+  await mill.until('it was scanned', async () => (await mill.json<Job>(`/api/v1/jobs/${job.id}`)).scanned);
   await mill.json(`/api/v1/jobs/${job.id}/cancel`, {});
   expect(await mill.finished(job)).toMatchObject({ state: 'cancelled', documents });
 }

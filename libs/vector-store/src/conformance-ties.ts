@@ -109,7 +109,7 @@ export function tieConformance(
             expect(some).toEqual(whole.slice(from, from + limit));
           },
         ),
-        { numRuns: 100 },
+        { numRuns: 50 },
       );
     });
   });

@@ -89,6 +89,13 @@ async function addMissing(name: CollectionName, most = Infinity): Promise<void> 
   );
 }
 
+test('a collection without documents migrates at once', async () => {
+  await api.json('POST', '/api/v1/collections', { name: 'empty', profile: { model: NESTED.name } });
+  const job = await until(await begin('empty'), ({ state }) => isFinished(state));
+  expect(job).toMatchObject({ state: 'completed', documents: 0, failed: 0 });
+  expect(await exchange('empty')).toMatchObject({ status: 200, body: { profile: { model: MINI.name } } });
+});
+
 test('a migration that was cancelled at once is neither exchanged nor, exchanged, ended; nothing is lost', async () => {
   const name = await collectionOf('cut', 5);
   const job = await begin(name);

@@ -60,10 +60,11 @@ export async function scan(
   });
   if (scanned === undefined) return undefined;
   const { source, section } = scanned;
-  const ofStored = record.purpose === 'export' || record.purpose === 'copy';
+  // A collection may have no documents yet.
+  const isOfStored = ['export', 'copy', 'migrate'].includes(record.purpose);
   const isMeasured =
     record.purpose === 'ingest' || record.purpose === 'migrate' || record.purpose === 'embed';
-  if (section.documents === 0 && section.isLast && !ofStored && !isDeletionByFilter(record))
+  if (section.documents === 0 && section.isLast && !isOfStored && !isDeletionByFilter(record))
     throw noDocuments();
   handle.record = {
     ...withSection(handle.record, section),
