@@ -1,13 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { accessSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { programPath } from '../prometheus/promtool.ts';
 import type { Manifest } from './manifests.ts';
 
 /**
@@ -17,7 +17,7 @@ import type { Manifest } from './manifests.ts';
 
 const PROGRAMS = ['etcd', 'kube-apiserver'];
 /** The programs that are missing here. */
-export const MISSING = PROGRAMS.filter((name) => !isOnPath(name));
+export const MISSING = PROGRAMS.filter((name) => programPath(name) === undefined);
 
 const START_SECONDS = 180;
 
@@ -201,17 +201,6 @@ function jsonIn(text: string): Record<string, unknown> {
   } catch {
     return {};
   }
-}
-
-function isOnPath(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(':').some((folder) => {
-    try {
-      accessSync(join(folder, program));
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }
 
 async function freePort(): Promise<number> {

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { sectionsOf, type Shard } from '@embedmill/jobs';
+import { sectionsOf, type JobId, type Shard } from '@embedmill/jobs';
 import { startTestRedis } from '@embedmill/redis-server';
 import type { InputOf, OutputOf, SourceTask } from '../sources/source-tasks.ts';
 import { SourceThreads } from '../sources/source-threads.ts';
@@ -51,6 +51,17 @@ async function working(): Promise<Shard[]> {
   return seen;
 }
 
+/** A job of which something is stored while its source is not scanned to the end. */
+async function inMidScan(): Promise<{ id: JobId; threads: HeldThreads }> {
+  const threads = new HeldThreads(rig.spool);
+  rig.onClose(() => threads.close());
+  await working();
+  await rig.dispatcher({ threads });
+  const id = await rig.submit(DOCUMENTS, { sections: SECTIONS });
+  await expect.poll(async () => (await rig.queue.getJob(id))?.done ?? 0).toBeGreaterThan(0);
+  return { id, threads };
+}
+
 /** Each line in one shard, in the section where it begins, under that section's sequence. */
 function expectWhole(seen: readonly Shard[]): void {
   const shards = [...new Map(seen.map((shard) => [shard.index, shard])).values()].toSorted(
@@ -78,9 +89,7 @@ test('the shards of the first section are settled while the rest of the source i
   const seen = await working();
   await rig.dispatcher({ threads });
   const id = await rig.submit(DOCUMENTS, { sections: SECTIONS });
-  await expect
-    .poll(async () => (await rig.queue.getJob(id))?.done ?? 0, { timeout: 20_000 })
-    .toBeGreaterThan(0);
+  await expect.poll(async () => (await rig.queue.getJob(id))?.done ?? 0).toBeGreaterThan(0);
   const early = await rig.queue.getJob(id);
   expect(early).toMatchObject({ state: 'running', scanned: false, done: early?.documents });
   expect(early?.documents).toBeLessThan(DOCUMENTS / 10);
@@ -99,7 +108,7 @@ test('a shard confirms what earlier sections may still write, and nothing once t
   const id = await rig.submit(DOCUMENTS, { sections: SECTIONS });
   const first = () =>
     rig.queue.getJob(id).then((job) => job !== undefined && job.done > 0 && job.done === job.documents);
-  await expect.poll(first, { timeout: 20_000 }).toBe(true);
+  await expect.poll(first).toBe(true);
   threads.held.resolve();
   await rig.finished(id);
   const [base] = seen;
@@ -143,27 +152,13 @@ test('a job at a section of whose source dispatchers die three times fails, and 
 });
 
 test('a job that is cancelled while its source is scanned ends, and no more of it is scanned', async () => {
-  const threads = new HeldThreads(rig.spool);
-  rig.onClose(() => threads.close());
-  await working();
-  await rig.dispatcher({ threads });
-  const id = await rig.submit(DOCUMENTS, { sections: SECTIONS });
-  await expect
-    .poll(async () => (await rig.queue.getJob(id))?.done ?? 0, { timeout: 20_000 })
-    .toBeGreaterThan(0);
+  const { id } = await inMidScan();
   await rig.queue.cancel(id);
   expect(await rig.finished(id)).toMatchObject({ state: 'cancelled', scanned: false });
 });
 
 test('a source that is gone in mid-scan fails the job with what is stored of it', async () => {
-  const threads = new HeldThreads(rig.spool);
-  rig.onClose(() => threads.close());
-  await working();
-  await rig.dispatcher({ threads });
-  const id = await rig.submit(DOCUMENTS, { sections: SECTIONS });
-  await expect
-    .poll(async () => (await rig.queue.getJob(id))?.done ?? 0, { timeout: 20_000 })
-    .toBeGreaterThan(0);
+  const { id, threads } = await inMidScan();
   const record = await rig.queue.getSubmission(id);
   if (record?.source.kind === 'file') await rig.spool.removeSource(record.source);
   threads.held.resolve();
@@ -188,7 +183,7 @@ test('a share of failures is judged once all documents are counted', async () =>
     const begun = await Promise.all(jobs.map((id) => rig.queue.getJob(id)));
     return begun.every((job) => job?.state === 'running' && job.failed > 0);
   };
-  await expect.poll(areBegun, { timeout: 20_000 }).toBe(true);
+  await expect.poll(areBegun).toBe(true);
   threads.held.resolve();
   const [few, many] = await Promise.all(jobs.map((id) => rig.finished(id)));
   expect(few).toMatchObject({ state: 'failed', error: { code: 'too_many_failures' } });
