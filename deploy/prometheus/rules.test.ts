@@ -40,7 +40,7 @@ async function alertCases(): Promise<AlertCase[]> {
 
 /** Matches an annotation’s text with anything in place of its templates. */
 function filledIn(template: string): RegExp {
-  const parts = template.split(/\{\{.*?\}\}/s).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  const parts = template.split(/\{\{.*?\}\}/s).map((part) => RegExp.escape(part));
   return new RegExp(`^${parts.join('.*')}$`, 's');
 }
 

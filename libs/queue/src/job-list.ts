@@ -3,7 +3,8 @@ import { isFinished, type Job, type JobId, type JobState } from '@embedmill/jobs
 import type { Broker, StoredJob } from './broker.ts';
 import { UNCLAIMED } from './bull-queues.ts';
 import { answered } from './connection.ts';
-import { viewOf, wholeRecord, type IngestRecord } from './ingest-record.ts';
+import { wholeRecord, type IngestRecord } from './ingest-record.ts';
+import { viewOf } from './job-view.ts';
 import { idAt, list, listName, listsOf, placeOf, timeAt } from './job-index.ts';
 import { INGEST_QUEUE } from './names.ts';
 

@@ -19,14 +19,8 @@ import type { Broker } from './broker.ts';
 import type { BullQueues } from './bull-queues.ts';
 import { answered, type QueueOptions } from './connection.ts';
 import type { QueueMemory } from './memory.ts';
-import {
-  newRecord,
-  submissionKey,
-  viewOf,
-  wholeRecord,
-  type IngestRecord,
-  type NewJob,
-} from './ingest-record.ts';
+import { newRecord, submissionKey, wholeRecord, type IngestRecord, type NewJob } from './ingest-record.ts';
+import { viewOf } from './job-view.ts';
 import { cancelKey, INGEST_QUEUE, MODELS, priorityKey, shardQueue, turnKey } from './names.ts';
 import type { UsageEntry } from './usage.ts';
 import { list, unlist } from './job-index.ts';

@@ -1,6 +1,7 @@
 import type { Job as BullJob } from 'bullmq';
 import { EmbedmillError, type Job } from '@embedmill/jobs';
-import { viewOf, type IngestRecord, type NewJob } from './ingest-record.ts';
+import type { IngestRecord, NewJob } from './ingest-record.ts';
+import { viewOf } from './job-view.ts';
 
 /**
  * The existing job, as the answer to a repeated submission. Errors: `idempotency_conflict` if the submissions differ.

@@ -16,7 +16,6 @@ import { withAverageLength, type MeasuringParts } from './average-length.ts';
 import { unlessCancelled } from './cancellation.ts';
 import { withSection, type RunningJob, type ScannedSection } from './running-job.ts';
 import { fetchListed } from '../sources/listed-urls.ts';
-import { isDeletionByFilter } from '../deletions/older-jobs.ts';
 import { documentPages, storedDocuments, type StoredSelection } from '../deletions/stored-documents.ts';
 import { foundBy, isForFilter, sweepOf, tombstoneLines } from '../deletions/sweep.ts';
 
@@ -60,12 +59,10 @@ export async function scan(
   });
   if (scanned === undefined) return undefined;
   const { source, section } = scanned;
-  // A collection may have no documents yet.
-  const isOfStored = ['export', 'copy', 'migrate'].includes(record.purpose);
   const isMeasured =
     record.purpose === 'ingest' || record.purpose === 'migrate' || record.purpose === 'embed';
-  if (section.documents === 0 && section.isLast && !isOfStored && !isDeletionByFilter(record))
-    throw noDocuments();
+  // A collection may have no documents yet, or none that a filter selects.
+  if (section.documents === 0 && section.isLast && record.source.kind !== 'collection') throw noDocuments();
   handle.record = {
     ...withSection(handle.record, section),
     collection: isMeasured

@@ -52,14 +52,14 @@ async function working(): Promise<Shard[]> {
 }
 
 /** A job of which something is stored while its source is not scanned to the end. */
-async function inMidScan(): Promise<{ id: JobId; threads: HeldThreads }> {
+async function inMidScan(): Promise<{ id: JobId; threads: HeldThreads; seen: Shard[] }> {
   const threads = new HeldThreads(rig.spool);
   rig.onClose(() => threads.close());
-  await working();
+  const seen = await working();
   await rig.dispatcher({ threads });
   const id = await rig.submit(DOCUMENTS, { sections: SECTIONS });
   await expect.poll(async () => (await rig.queue.getJob(id))?.done ?? 0).toBeGreaterThan(0);
-  return { id, threads };
+  return { id, threads, seen };
 }
 
 /** Each line in one shard, in the section where it begins, under that section's sequence. */
@@ -84,12 +84,7 @@ function expectWhole(seen: readonly Shard[]): void {
 const WHOLE_JOB = { state: 'completed', scanned: true, documents: DOCUMENTS, stored: DOCUMENTS, failed: 0 };
 
 test('the shards of the first section are settled while the rest of the source is not scanned', async () => {
-  const threads = new HeldThreads(rig.spool);
-  rig.onClose(() => threads.close());
-  const seen = await working();
-  await rig.dispatcher({ threads });
-  const id = await rig.submit(DOCUMENTS, { sections: SECTIONS });
-  await expect.poll(async () => (await rig.queue.getJob(id))?.done ?? 0).toBeGreaterThan(0);
+  const { id, threads, seen } = await inMidScan();
   const early = await rig.queue.getJob(id);
   expect(early).toMatchObject({ state: 'running', scanned: false, done: early?.documents });
   expect(early?.documents).toBeLessThan(DOCUMENTS / 10);
@@ -101,11 +96,7 @@ test('the shards of the first section are settled while the rest of the source i
 });
 
 test('a shard confirms what earlier sections may still write, and nothing once they are stored', async () => {
-  const threads = new HeldThreads(rig.spool);
-  rig.onClose(() => threads.close());
-  const seen = await working();
-  await rig.dispatcher({ threads });
-  const id = await rig.submit(DOCUMENTS, { sections: SECTIONS });
+  const { id, threads, seen } = await inMidScan();
   const first = () =>
     rig.queue.getJob(id).then((job) => job !== undefined && job.done > 0 && job.done === job.documents);
   await expect.poll(first).toBe(true);
